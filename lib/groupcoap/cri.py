@@ -1,0 +1,358 @@
+"""Constrained Resource Identifiers: URIs as CBOR arrays (draft-ietf-core-href), and the two options made of them.
+
+A CRI is `[scheme-id, [host, port?], path, query, fragment]` with trailing defaults left off; a CRI reference may have
+a null for the scheme, or `discard` (how much of the base's path to drop) for scheme and authority. `Cri` is the draft's
+abstract form. What is in one has been checked, so nothing that takes one checks again. Supported are scheme names and
+CRIs without authority; not supported are user information and percent-encoded text (PET), which CoAP has no use for.
+
+Reply-From (draft-ietf-core-groupcomm-proxy, "The Reply-From Option") holds one CRI, or two; Response-Forwarding, its
+predecessor, holds one tagged IP address. Both are written into the send buffer without allocating.
+"""
+
+from micropython import const
+
+from . import cbor, uri
+
+_COAP_PORT = const(5683)
+
+# "Mapping Scheme Numbers to Scheme Names"; scheme-id = -1 - scheme number. The others start at number 1000.
+SCHEME_IDS = {
+    "coap": -1,
+    "coaps": -2,
+    "http": -3,
+    "https": -4,
+    "urn": -5,
+    "did": -6,
+    "coap+tcp": -7,
+    "coaps+tcp": -8,
+    "coap+ws": -25,
+    "coaps+ws": -26,
+}
+
+
+def _expect(condition, what):
+    if not condition:
+        raise ValueError("CRI: expected " + what)
+
+
+def _is_texts(items):
+    """Is this an array of text strings, as a path and a query are?"""
+    if type(items) is not list:
+        return False
+    for item in items:
+        if type(item) is not str:
+            return False
+    return True
+
+
+class Cri:
+    """A CRI or CRI reference. Raises ValueError for what the draft ("From URIs to CRIs") or the scheme rules out.
+
+    scheme: scheme-id (int below 0), a name (str) that has none here, or None in a reference.
+    host: IP address (4 or 16 bytes), labels (list of str), None (no authority) or True (none, and a rootless path).
+    port: int, or None for the scheme's default. zone: zone identifier of an IP address (str), or None.
+    discard: path segments of the base to drop, 0-127 or True for all; True where scheme or host are given.
+    path, query: lists of str; None in a reference means "not set". fragment: str or None.
+    """
+
+    def __init__(
+        self, scheme=None, host=None, port=None, path=None, query=None, fragment=None, discard=True, zone=None
+    ):
+        self.scheme = SCHEME_IDS.get(scheme, scheme) if type(scheme) is str else scheme
+        self.host = host
+        self.port = port
+        self.path = [] if path is None and scheme is not None else path
+        self.query = [] if query is None and scheme is not None else query
+        self.fragment = fragment
+        self.discard = discard
+        self.zone = zone
+        self._check_sections()
+        self._check_authority()
+        if port is not None and port == uri.DEFAULT_PORTS.get(self.scheme_name):
+            self.port = None
+
+    def _check_sections(self):
+        scheme, path, query, discard = self.scheme, self.path, self.query, self.discard
+        if type(scheme) is str:
+            _expect(uri.is_scheme(scheme), "scheme-name in lower case")
+        elif scheme is not None:
+            _expect(type(scheme) is int and scheme < 0, "scheme-id below 0, or scheme-name")
+        if discard is not True:
+            _expect(type(discard) is int and 0 <= discard <= 127, "discard: true or 0-127")
+            _expect(scheme is None and self.host is None, "no discard beside scheme or authority")
+        _expect(path is None or (_is_texts(path) and "." not in path and ".." not in path), "path: texts, no . or ..")
+        _expect(query is None or _is_texts(query), "query: texts")
+        _expect(self.fragment is None or type(self.fragment) is str, "fragment: a text")
+        if scheme is not None and self.host is None:
+            _expect(len(path) < 2 or path[0], "no empty first segment without an authority")
+        if scheme is not None and self.host is True:
+            _expect(path and path[0], "a first segment in a rootless path")
+
+    def _check_authority(self):
+        host, port, zone = self.host, self.port, self.zone
+        _expect(port is None or (type(port) is int and 0 <= port <= 65535), "port: 0-65535")
+        _expect(zone is None or (type(zone) is str and type(host) is bytes), "zone-id: a text after host-ip")
+        if type(host) is bytes:
+            _expect(len(host) in (4, 16), "host-ip: 4 or 16 bytes")
+        elif type(host) is list:
+            _expect(_is_texts(host) and host != [""], "host-name: texts")
+            for label in host:
+                _expect("." not in label and not [c for c in label if "A" <= c <= "Z"], "labels in lower case, no dots")
+            _expect(uri.ipv4(".".join(host)) is None, "host-ip for an IP address")
+        else:
+            _expect((host is None or host is True) and port is None, "authority: host and port, null or true")
+        if self.scheme_name in uri.DEFAULT_PORTS:
+            _expect(host and host is not True, "a host in a CoAP CRI")  # RFC 7252 §6.1
+
+    @property
+    def scheme_name(self):
+        """The scheme as str, or None: not set, or a number that this module doesn't know."""
+        for name in SCHEME_IDS:
+            if SCHEME_IDS[name] == self.scheme:
+                return name
+        return self.scheme if type(self.scheme) is str else None
+
+    @property
+    def address(self):
+        """Packed address, or None where the host is no IP address or the port isn't known."""
+        port = uri.DEFAULT_PORTS.get(self.scheme_name) if self.port is None else self.port
+        return uri.pack(self.host, port) if type(self.host) is bytes and port is not None else None
+
+    def __eq__(self, other):
+        return isinstance(other, Cri) and encode(self) == encode(other)  # as lists, true would equal 1
+
+    def __repr__(self):
+        return "Cri(%r)" % _items(self)
+
+
+def decode(data):
+    """Cri of one CBOR item (bytes, bytearray or memoryview). Raises ValueError."""
+    return _ingest(cbor.loads(data))
+
+
+def encode(cri):
+    """The one encoding of `cri` as bytes: deterministic CBOR, trailing defaults and the scheme's own port left off."""
+    return cbor.dumps(_items(cri))
+
+
+def _ingest(items):
+    """Cri of the interchange form as lists ("Ingesting and encoding a CRI Reference")."""
+    _expect(type(items) is list, "an array")
+    scheme = host = port = zone = None
+    discard = items[0] if items else 0
+    rest = items[1:]
+    if discard is not True and (type(discard) is not int or discard < 0):
+        scheme, discard, rest = discard, True, items[2:]
+        host = items[1] if len(items) > 1 else None
+        _expect(scheme is not None or host is not None, "discard in place of two nulls")
+        _expect(host is None or host is True or type(host) is list, "authority: array, null or true")
+    _expect(len(rest) <= 3, "nothing after the fragment")
+    if type(host) is list:
+        if host and type(host[-1]) is int:
+            port = host[-1]
+            host = host[:-1]
+        if host and type(host[0]) is bytes:
+            _expect(len(host) == 1 or (len(host) == 2 and type(host[1]) is str), "authority: host-ip, zone-id, port")
+            zone = host[1] if len(host) == 2 else None
+            host = host[0]
+    path, query, fragment = rest + [None] * (3 - len(rest))
+    cri = Cri(scheme, host, port, path, query, fragment, discard, zone)
+    _expect(len(_items(cri)) == len(items), "trailing default values left off")
+    return cri
+
+
+def _items(cri):
+    """The interchange form of `cri` as lists ("CBOR Representation")."""
+    authority = cri.host
+    if type(authority) is bytes:
+        authority = [authority] if cri.zone is None else [authority, cri.zone]
+    if cri.port is not None:
+        authority = authority + [cri.port]
+    items = [cri.discard] if cri.scheme is None and authority is None else [cri.scheme, authority]
+    items += [cri.path, cri.query, cri.fragment]
+    while items[-1] is None or (items[-1] == [] and cri.scheme is not None and len(items) > 2):
+        items.pop()
+    return [] if items == [0] else items
+
+
+def resolve(base, reference):
+    """The CRI that `reference` stands for where the CRI `base` applies ("Reference Resolution")."""
+    _expect(base.scheme is not None, "a base with a scheme")
+    if reference.scheme is not None:
+        return reference
+    host, port, zone = base.host, base.port, base.zone
+    path, query, fragment = base.path, base.query, base.fragment
+    if reference.discard is True:
+        path, query, fragment = [], [], None
+        host = None if host is True else host
+    elif reference.discard > 0:
+        path, query, fragment = path[: max(0, len(path) - reference.discard)], [], None
+    if reference.path is not None:
+        path, query, fragment = path + reference.path, [], None
+    if reference.query is not None:
+        query, fragment = reference.query, None
+    if reference.fragment is not None:
+        fragment = reference.fragment
+    if reference.host is not None:
+        host, port, zone = reference.host, reference.port, reference.zone
+    return Cri(base.scheme, host, port, path, query, fragment, True, zone)
+
+
+def from_uri(text):
+    """Cri of a URI or URI reference, str or bytes. Raises ValueError, also for what only PET could express."""
+    scheme, authority, path, query, fragment = uri.split(text)
+    host = port = segments = None
+    discard = True
+    if authority is not None:
+        host, name, port = uri.parse_authority(authority)
+        if host is None:
+            _keeps_delimiters(authority, name.encode(), uri.HOST_SAFE)
+            host = name.split(".") if name else []
+    if path:
+        rooted = path[:1] == b"/"
+        up, segments = uri.remove_dots(path[1 if rooted else 0 :].split(b"/"))
+        segments = [_text(segment, uri.PATH_SAFE) for segment in segments]
+        if not rooted:  # so there is no authority
+            host = True if scheme is not None else None
+            discard = 1 + up if scheme is None else True
+    elif scheme is None and authority is None:
+        discard = 0
+    if query is not None:
+        query = [_text(parameter, uri.QUERY_SAFE) for parameter in query.split(b"&")]
+    if fragment is not None:
+        fragment = _text(fragment, uri.FRAGMENT_SAFE)
+    return Cri(scheme, host, port, segments, query, fragment, discard)
+
+
+def _text(raw, safe):
+    """str of a component as it stands in a URI."""
+    data = uri.percent_decode(raw)
+    _keeps_delimiters(raw, data, safe)
+    text = cbor.utf8(data)
+    _expect(text is not None, "UTF-8")
+    return text
+
+
+def _keeps_delimiters(raw, data, safe):
+    """An escaped delimiter has no form in a text, which would not tell it from a bare one; raises ValueError."""
+    for i in range(4, len(safe)):  # behind the unreserved "-._~"
+        if raw.count(safe[i : i + 1]) != data.count(safe[i : i + 1]):
+            raise ValueError("CRI: escaped delimiter in %r, which only percent-encoded text could express" % raw)
+
+
+def to_uri(cri):
+    """Text of the URI or URI reference ("Converting CRI (references) to URI (references)").
+
+    Raises ValueError where there is none: for an unknown scheme number, a zone identifier, or a reference that keeps or
+    drops parts of the base as no URI reference can.
+    """
+    host, path, discard = cri.host, cri.path or [], cri.discard
+    text = ""
+    if cri.scheme is not None:
+        _expect(cri.scheme_name is not None, "a scheme number whose name is known")
+        text = cri.scheme_name + ":"
+    elif host is None and discard == 0:
+        _expect(cri.path is None and cri.query != [], "a reference that a URI reference can express")
+    elif host is None:
+        _expect(path and (discard is not True or len(path) < 2 or path[0]), "a path that a URI reference can express")
+    else:
+        _expect(host is not True, "a scheme before a rootless path")
+    rooted = host is not True and discard is True
+    if type(host) is bytes:
+        _expect(cri.zone is None, "no zone-id, for which URIs have no form")
+        text += "//" + uri.ip_text(host) if len(host) == 4 else "//[" + uri.ip_text(host) + "]"
+    elif type(host) is list:
+        text += "//" + ".".join([uri.percent_encode(label.encode(), uri.HOST_SAFE) for label in host])
+    if cri.port is not None:
+        text += ":%d" % cri.port
+    if not rooted and discard is not True and path:
+        # A first segment that is empty or has a colon would be read as a root or a scheme (RFC 3986 §4.2).
+        text += "../" * (discard - 1) or ("./" if ":" in path[0] or not path[0] else "")
+    if rooted and path:
+        text += "/"
+    text += "/".join([uri.percent_encode(segment.encode(), uri.PATH_SAFE) for segment in path])
+    if cri.query:
+        text += "?" + "&".join([uri.percent_encode(part.encode(), uri.QUERY_SAFE) for part in cri.query])
+    if cri.fragment is not None:
+        text += "#" + uri.percent_encode(cri.fragment.encode(), uri.FRAGMENT_SAFE)
+    return text
+
+
+def write_reply_from(buf, at, address):
+    """Write Reply-From for `coap://IP:port` of a packed address into `buf` at `at`; returns its length, at most 23."""
+    size = len(address) - 2
+    port = address[size] << 8 | address[size + 1]
+    buf[at] = 0x82
+    buf[at + 1] = 0x20  # scheme-id -1
+    buf[at + 2] = 0x81 if port == _COAP_PORT else 0x82
+    buf[at + 3] = 0x40 | size
+    for i in range(size):
+        buf[at + 4 + i] = address[i]
+    size += 4
+    if port == _COAP_PORT:
+        return size
+    if port < 24:
+        buf[at + size] = port
+        return size + 1
+    if port < 256:
+        buf[at + size] = 0x18
+        buf[at + size + 1] = port
+        return size + 2
+    buf[at + size] = 0x19
+    buf[at + size + 1] = port >> 8
+    buf[at + size + 2] = port & 255
+    return size + 3
+
+
+def read_reply_from(value):
+    """(address, origin, second) of a Reply-From value. Raises ValueError.
+
+    address: packed address of `origin`, or None where its host is a name. origin: Cri with scheme and authority.
+    second: CRI reference (Cri) with what a reverse-proxy wants in Uri-Host, Uri-Port and Uri-Path, or None.
+    """
+    items = cbor.loads_sequence(value)
+    _expect(1 <= len(items) <= 2, "one CRI and at most one CRI reference in Reply-From")
+    origin = _ingest(items[0])
+    local = origin.path or origin.query or origin.fragment is not None
+    _expect(origin.scheme is not None and origin.host and origin.host is not True and not local, "scheme and authority")
+    second = None
+    if len(items) == 2:
+        reference = items[1]
+        if type(reference) is list and reference[:2] == [None, None]:
+            reference = [True] + reference[2:]  # the form that groupcomm-proxy's wording suggests
+        second = _ingest(reference)
+        _expect(second.scheme is None and second.discard is True and second.host is not True, "null or true at first")
+        _expect(second.host or second.path, "authority or path in the second CRI")
+        _expect(second.query is None and second.fragment is None, "no query or fragment in the second CRI")
+        _expect(not second.host or type(origin.host) is bytes, "host-ip in the first CRI where the second has a host")
+    return origin.address, origin, second
+
+
+def write_response_forwarding(buf, at, address, tag=260):
+    """Write Response-Forwarding, a tagged IP address (or packed address, less its port); returns the length, ≤ 20.
+
+    `tag` is 260, or for today's reading of the slides 52 (IPv4) or 54 (IPv6, RFC 9164).
+    """
+    size = 4 if len(address) < 16 else 16
+    start = at
+    if tag > 255:
+        buf[at] = 0xD9
+        buf[at + 1] = tag >> 8
+        at += 1
+    else:
+        buf[at] = 0xD8
+    buf[at + 1] = tag & 255
+    buf[at + 2] = 0x40 | size
+    at += 3
+    for i in range(size):
+        buf[at + i] = address[i]
+    return at + size - start
+
+
+def response_forwarding_ip(value):
+    """The IP address, 4 or 16 bytes, of a Response-Forwarding value: tag 260, 52 or 54. Raises ValueError."""
+    item = cbor.loads(value)
+    ip = item.value if isinstance(item, cbor.CBORTag) else None
+    if type(ip) is not bytes or (item.tag, len(ip)) not in ((260, 4), (260, 16), (52, 4), (54, 16)):
+        raise ValueError("Response-Forwarding: expected an IP address under tag 260, 52 or 54")
+    return ip

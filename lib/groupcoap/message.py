@@ -1,0 +1,240 @@
+"""One CoAP message (RFC 7252 §3): parsed where it lies, encoded into a buffer that the caller owns.
+
+`Message.parse` checks a whole datagram once; nothing downstream checks a length again. Options are then found by
+walking, a value is an offset and a length, and nothing is copied. One Message and one Writer serve a node for ever.
+"""
+
+from array import array
+
+from micropython import const
+
+from .hot import answer, copy, head, scan, walk
+
+# Fields of a parsed message in `Message.fields`
+_FIRST = const(0)  # offset of the first option
+_PAYLOAD = const(1)  # offset of the payload, or of the end
+_SEEN = const(2)  # bit n: option n is there; bit 29: one above 28
+_CURSOR = const(3)  # offset of the next option
+_NUMBER = const(4)  # number of the option that `walk` found
+_VALUE = const(5)  # its value's offset
+_LENGTH = const(6)  # its value's length
+_END = const(7)  # offset of the end of the options
+_HEAD = const(8)  # offset of the found option's header
+_BEFORE = const(9)  # number of the option in front of it
+
+_REASONS = (
+    "shorter than a header",
+    "version is not 1",
+    "token length above 8 or past the end",
+    "empty message with more than a header",
+    "reserved code class",
+    "payload marker without a payload",
+    "option header, number or length past its bound",
+)
+
+
+class FormatError(ValueError):
+    """These bytes are no CoAP message; the text says why (RFC 7252 §3). They are dropped or reset, never answered."""
+
+
+class Message:
+    """A received datagram, read in place. Valid until the next `parse`; slices are views of the datagram.
+
+    type, code, mid: header fields. path: 24-bit hash of the Uri-Path. buf, end: the datagram and its length in bytes.
+    """
+
+    def __init__(self):
+        self.fields = array("i", bytes(40))
+        self.buf = b""
+        self.end = self.type = self.code = self.mid = self.path = 0
+
+    def parse(self, buf, n):
+        """Take the first n bytes of buf as one message. Raises FormatError; type and mid are set if n >= 4."""
+        self.buf = buf
+        self.end = n
+        path = scan(buf, n, self.fields)
+        if n > 3:
+            self.type = buf[0] >> 4 & 3
+            self.code = buf[1]
+            self.mid = buf[2] << 8 | buf[3]
+        if path < 0:
+            raise FormatError(_REASONS[-1 - path])
+        self.path = path
+
+    @property
+    def token(self):
+        """The token: 0 to 8 bytes."""
+        return bytes(memoryview(self.buf)[4 : self.fields[_FIRST]])
+
+    @property
+    def payload(self):
+        """A view of the payload; empty if there is none."""
+        return memoryview(self.buf)[self.fields[_PAYLOAD] : self.end]
+
+    @property
+    def payload_length(self):
+        """Length of the payload in bytes."""
+        return self.end - self.fields[_PAYLOAD]
+
+    @property
+    def seen(self):
+        """Which options are there: bit n for option n below 29, bit 29 for any above."""
+        return self.fields[_SEEN]
+
+    def rewind(self):
+        """Put the cursor before the first option."""
+        f = self.fields
+        f[_CURSOR] = f[_FIRST]
+        f[_NUMBER] = 0
+
+    def step(self):
+        """Move to the next option: its number, or -1 at the end. `length`, `value`, `uint` then speak of it."""
+        return walk(self.buf, self.fields, 0)
+
+    def find(self, number):
+        """Move to the first option of this number: its length in bytes, or -1."""
+        f = self.fields
+        f[_CURSOR] = f[_FIRST]
+        f[_NUMBER] = 0
+        if walk(self.buf, f, number) == number:
+            return f[_LENGTH]
+        return -1
+
+    @property
+    def length(self):
+        """Length in bytes of the option under the cursor."""
+        return self.fields[_LENGTH]
+
+    @property
+    def value(self):
+        """A view of the option under the cursor."""
+        at = self.fields[_VALUE]
+        return memoryview(self.buf)[at : at + self.fields[_LENGTH]]
+
+    @property
+    def uint(self):
+        """The option under the cursor as an unsigned integer (RFC 7252 §3.2)."""
+        at = self.fields[_VALUE]
+        value = 0
+        for i in range(at, at + self.fields[_LENGTH]):
+            value = value << 8 | self.buf[i]
+        return value
+
+    def option(self, number, default=None):
+        """The first option of this number as bytes, or `default`."""
+        return bytes(self.value) if self.find(number) >= 0 else default
+
+    def option_uint(self, number, default=None):
+        """The first option of this number as an unsigned integer, or `default`."""
+        return self.uint if self.find(number) >= 0 else default
+
+    def options(self):
+        """Every option as (number, bytes), in order."""
+        found = []
+        self.rewind()
+        while (number := self.step()) >= 0:
+            found.append((number, bytes(self.value)))
+        return found
+
+
+class Writer:
+    """Encodes one message at a time into `buf`. Options go in by rising number; `last` is that of the last one.
+
+    `end` is the length so far in bytes.
+    Raises ValueError when the buffer is full, when an option comes out of order or when its length is above 65,804.
+    """
+
+    def __init__(self, buf):
+        self.buf = buf
+        self.size = len(buf)
+        self.end = 0
+        self.last = 0
+
+    def begin(self, kind, code, mid, token=b"", start=0, length=-1):
+        """Start a message with the token at token[start:start + length] (by default all of it, 0 to 8 bytes)."""
+        if length < 0:
+            length = len(token)
+        buf = self.buf
+        buf[0] = 0x40 | kind << 4 | length
+        buf[1] = code
+        buf[2] = mid >> 8
+        buf[3] = mid & 255
+        self.end = copy(buf, 4, token, start, length)
+        self.last = 0
+
+    def answer(self, request, kind, code, mid=-1):
+        """Start a message with the token of this request, and its Message ID unless another is given."""
+        self.end = answer(self.buf, request.buf, kind, code, mid)
+        self.last = 0
+
+    def option(self, number, value=b"", start=0, length=-1):
+        """Append an option with the bytes value[start:start + length] (by default all of it)."""
+        if length < 0:
+            length = len(value)
+        delta = number - self.last
+        if delta < 0:
+            raise ValueError("option %d after option %d" % (number, self.last))
+        if self.end + 5 + length > self.size or length > 65804:
+            raise ValueError("no room for option %d of %d bytes" % (number, length))
+        self.end = copy(self.buf, head(self.buf, self.end, delta, length), value, start, length)
+        self.last = number
+
+    def option_uint(self, number, value):
+        """Append an option with an unsigned integer below 2^32 in as few bytes as hold it (RFC 7252 §3.2)."""
+        length = 0
+        while length < 4 and value >> 8 * length:
+            length += 1
+        self.option(number, b"\0\0\0\0", 0, length)
+        at = self.end
+        while length:
+            length -= 1
+            at -= 1
+            self.buf[at] = value & 255
+            value >>= 8
+
+    def encoded(self, options, last):
+        """Append options that were encoded before, right after the token; `last` is the number of the last one."""
+        if self.last or self.end + len(options) > self.size:
+            raise ValueError("encoded options come first, and need %d bytes" % len(options))
+        self.end = copy(self.buf, self.end, options, 0, len(options))
+        self.last = last
+
+    def copy_options(self, message, below=65536):
+        """Append the options of `message` from its cursor on whose number is less than `below`.
+
+        They are copied as they lie, but for the header of the first; the cursor ends before the first not copied.
+        """
+        f = message.fields
+        src = message.buf
+        first = walk(src, f, 0)
+        if first < 0 or first >= below:
+            f[_CURSOR] = f[_HEAD]
+            f[_NUMBER] = f[_BEFORE]
+            return
+        self.option(first, src, f[_VALUE], f[_LENGTH])
+        start = f[_CURSOR]
+        self.last = first
+        if walk(src, f, below) >= 0:
+            f[_CURSOR] = f[_HEAD]
+            f[_NUMBER] = f[_BEFORE]
+        length = f[_CURSOR] - start
+        if length:
+            if self.end + length > self.size:
+                raise ValueError("no room for %d bytes of options" % length)
+            self.end = copy(self.buf, self.end, src, start, length)
+            self.last = f[_NUMBER]
+
+    def payload(self, value, start=0, length=-1):
+        """Append the payload marker and value[start:start + length]; nothing if that is empty (RFC 7252 §3)."""
+        if length < 0:
+            length = len(value)
+        if length:
+            at = self.end
+            if at + 1 + length > self.size:
+                raise ValueError("no room for a payload of %d bytes" % length)
+            self.buf[at] = 0xFF
+            self.end = copy(self.buf, at + 1, value, start, length)
+
+    def message(self):
+        """What was written, as bytes of its own."""
+        return bytes(memoryview(self.buf)[: self.end])

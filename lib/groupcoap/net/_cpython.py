@@ -1,0 +1,107 @@
+"""Sockets, clock and waiting on CPython, for the computer's side: the client tool and the tests."""
+
+import asyncio
+import os
+import socket
+import struct
+import time
+
+NEEDS_ADDRESS = True
+
+entropy = os.urandom
+
+
+def clock():
+    """The time in ms, masked to 30 bits as on a board."""
+    return int(time.monotonic() * 1000) & 0x3FFFFFFF
+
+
+def packed(pair):
+    """A pair (host, port) as a packed address."""
+    return socket.inet_aton(pair[0]) + struct.pack(">H", pair[1])
+
+
+def sockaddr(peer):
+    """A packed address as a pair (host, port)."""
+    return socket.inet_ntoa(peer[:4]), peer[4] << 8 | peer[5]
+
+
+def place(pair):
+    """A small hash of a pair, that of `place_of` its packed address."""
+    return place_of(packed(pair))
+
+
+def place_of(peer):
+    """A small hash of a packed address."""
+    return peer[3] ^ peer[5] ^ peer[4]
+
+
+def _bound(address, reuse):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if reuse:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind(sockaddr(address))
+    except OSError:
+        s.close()
+        raise
+    s.setblocking(False)
+    return s
+
+
+def own_socket(address):
+    """A socket bound to this packed address. Raises OSError."""
+    return _bound(address, False)
+
+
+def group_socket(group, own, interface):
+    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes). Raises OSError."""
+    s = _bound(group, True)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group[:4] + (interface or own[:4]))
+    return s
+
+
+def multicast_from(s, interface, ttl):
+    """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
+    if interface:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+
+
+async def readable(s):
+    """Await a datagram (or an error) on this socket."""
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(s, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(s)
+
+
+class Alarm:
+    """Calls due() at a time that may be moved while it sleeps; due() gives the ms until the next call, or None."""
+
+    def __init__(self, due):
+        self._due = due
+        self._loop = asyncio.get_running_loop()
+        self._handle = None
+        self._loop.call_soon(self._ring)
+
+    def within(self, ms):
+        """Ring in `ms` at the latest."""
+        at = self._loop.time() + ms / 1000
+        if self._handle is None or at < self._handle.when():
+            self.stop()
+            self._handle = self._loop.call_at(at, self._ring)
+
+    def stop(self):
+        """Ring no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _ring(self):
+        self._handle = None
+        ms = self._due()
+        if ms is not None:
+            self.within(ms)

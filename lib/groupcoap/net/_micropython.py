@@ -1,0 +1,70 @@
+"""Clock, entropy and waiting on MicroPython: asyncio has no datagram endpoints, but its IO queue awaits readability."""
+
+import asyncio
+import os
+import time
+from asyncio import core
+
+_MASK = 0x3FFFFFFF
+
+entropy = os.urandom
+
+
+def clock():
+    """The time in ms, masked to 30 bits (a board's ticks wrap there, the unix port's later)."""
+    return time.ticks_ms() & _MASK
+
+
+class _Readable:
+    # An awaitable that allocates nothing: the loop puts the task back when the socket has something.
+    def __init__(self):
+        self.socket = None
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.socket is not None:
+            core._io_queue.queue_read(self.socket)
+            self.socket = None
+            return None
+        raise StopIteration
+
+
+_readable = _Readable()
+
+
+def readable(socket):
+    """Await a datagram (or an error) on this socket."""
+    _readable.socket = socket  # taken up by the await before any other task runs
+    return _readable
+
+
+class Alarm:
+    """Calls due() at a time that may be moved while it sleeps; due() gives the ms until the next call, or None."""
+
+    def __init__(self, due):
+        self._due = due
+        self._task = asyncio.create_task(self._run())
+        self._at = None  # in ticks of asyncio; None: not sleeping
+
+    def within(self, ms):
+        """Ring in `ms` at the latest."""
+        at = time.ticks_add(time.ticks_ms(), ms)
+        if self._at is not None and time.ticks_diff(at, self._at) < 0:
+            self._at = at
+            core._task_queue.remove(self._task)
+            core._task_queue.push(self._task, at)
+
+    def stop(self):
+        """Ring no more."""
+        self._task.cancel()
+
+    async def _run(self):
+        while True:
+            ms = self._due()
+            if ms is None:
+                ms = 1000000
+            self._at = time.ticks_add(time.ticks_ms(), ms)
+            await asyncio.sleep_ms(ms)
+            self._at = None

@@ -1,0 +1,64 @@
+"""Sockets on MicroPython's unix port: addresses are raw sockaddr_in, and the option numbers are those of Linux."""
+
+import socket
+
+from ._micropython import Alarm, clock, entropy, readable  # noqa: F401
+
+NEEDS_ADDRESS = True
+
+_IP = 0
+_IP_MULTICAST_IF = 32
+_IP_MULTICAST_TTL = 33
+_IP_ADD_MEMBERSHIP = 35
+
+
+def packed(raw):
+    """A raw sockaddr_in (16 bytes) as a packed address."""
+    return raw[4:8] + raw[2:4]
+
+
+def sockaddr(peer):
+    """A packed address as a raw sockaddr_in."""
+    return b"\x02\x00" + peer[4:6] + peer[0:4] + b"\0\0\0\0\0\0\0\0"
+
+
+def place(raw):
+    """A small hash of a raw sockaddr_in, that of `place_of` its packed address."""
+    return raw[7] ^ raw[3] ^ raw[2]
+
+
+def place_of(peer):
+    """A small hash of a packed address."""
+    return peer[3] ^ peer[5] ^ peer[4]
+
+
+def _bound(address, reuse):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if reuse:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind(sockaddr(address))
+    except OSError:
+        s.close()
+        raise
+    s.setblocking(False)
+    return s
+
+
+def own_socket(address):
+    """A socket bound to the node's own packed address. Raises OSError."""
+    return _bound(address, False)
+
+
+def group_socket(group, own, interface):
+    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes). Raises OSError."""
+    s = _bound(group, True)
+    s.setsockopt(_IP, _IP_ADD_MEMBERSHIP, group[:4] + (interface or own[:4]))
+    return s
+
+
+def multicast_from(s, interface, ttl):
+    """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
+    if interface:
+        s.setsockopt(_IP, _IP_MULTICAST_IF, interface)
+    s.setsockopt(_IP, _IP_MULTICAST_TTL, ttl)
