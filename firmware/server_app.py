@@ -16,9 +16,9 @@ class Value:
         return self.value
 
     def put(self, request):
-        if request.payload_length > LONGEST_VALUE:
+        if request.payload_length() > LONGEST_VALUE:
             raise RequestEntityTooLarge("at most %d bytes" % LONGEST_VALUE)
-        self.value = bytes(request.payload)
+        self.value = bytes(request.payload())
 
 
 def build(node, config):
@@ -33,6 +33,7 @@ def build(node, config):
         recent_messages=config["recent_messages"],
     )
     server = Server(endpoint, address)
+    server.failed = node.fault
     endpoint.role = server
     for path, entry in config["resources"].items():
         value = Value(entry["value"])

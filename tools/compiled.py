@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 SOURCES = (HERE / "lib", HERE / "firmware")
+NATIVE = ("endpoint.py", "node.py", "server.py")  # what every datagram passes through: a fifth faster as machine code
 VENV = HERE / ".venv" / "bin"
 
 
@@ -42,8 +43,12 @@ def compile_tree(mpy_cross, march=None):
             target.parent.mkdir(parents=True, exist_ok=True)
             part = target.with_suffix(f".{os.getpid()}")  # several nodes may start at once
             name = str(source.relative_to(HERE))
-            command = [mpy_cross, "-s", name, "-o", str(part), str(source)]
-            subprocess.run(command + ([f"-march={march}"] if march else []), check=True, capture_output=True, text=True)
+            command = [mpy_cross, "-s", name, "-o", str(part)]
+            if march:
+                command.append(f"-march={march}")
+                if source.name in NATIVE:
+                    command += ["-X", "emit=native"]
+            subprocess.run([*command, str(source)], check=True, capture_output=True, text=True)
             os.utime(part, ns=(changed, changed))
             os.replace(part, target)
     for stale in out.rglob("*.mpy"):

@@ -85,12 +85,11 @@ def table(title, head, lines):
     for line in [head, ["-" * width for width in widths], *lines]:
         cells = [line[0].ljust(widths[0])]
         cells += line[1:] if len(line) < len(head) else [c.rjust(w) for c, w in zip(line[1:], widths[1:])]
-        print("  " + "  ".join(cells).rstrip())
-    print(flush=True)
+        print("  " + "  ".join(cells).rstrip(), flush=True)
 
 
 def header(options):
-    about = "import sys; print(sys.version.split('; ')[-1], sys.implementation.version)"
+    about = "import sys; print(sys.version.split('; ')[-1], 'as', '.'.join(map(str, sys.implementation.version)))"
     vm = footprint.output([MICROPYTHON, "-c", about])
     coap = COAP_SERVER and subprocess.run([COAP_SERVER, "-?"], capture_output=True, text=True).stderr
     version = re.search(r" v(\S+) -- ", coap or "")

@@ -27,7 +27,7 @@ def output(command):
     except subprocess.TimeoutExpired:
         raise Unmeasured(f"{name} did not end within 60 s")
     if done.returncode:
-        raise Unmeasured(f"{name}: {complaint(done.stderr) or done.returncode}")
+        raise Unmeasured(f"{name}: {complaint(done.stdout + done.stderr) or done.returncode}")
     return done.stdout
 
 

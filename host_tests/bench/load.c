@@ -1,20 +1,20 @@
 /* UDP load for the bench: keeps W datagrams in flight through the node under test and prints what came back as one line
- * of JSON. It has to be much faster than what it measures, hence C; `reflect` and `forward` are the same jobs as the bare
+ * of JSON. It has to be much faster than what it measures, hence C; `reflect` and `forward` are the jobs of the bare
  * MicroPython loops, so that the bench can say how high its ceiling is.
  *
  *   load server  -a ADDRESS -p PORT [-u PATH | -e]   GET requests, answers counted; -e: a bare loop echoes them
  *   load relay   -a PROXY -p PORT -g GROUP -l CLIENT -s SERVERS [-u PATH]
  *                client and servers of one group request through a proxy, relayed responses counted
- *   load relay   -e -a ADDRESS -p PORT -l CLIENT -q CLIENT_PORT -s SERVERS      the same around a bare forwarding loop
+ *   load relay   -e -a ADDRESS -p PORT -l CLIENT -q CLIENT_PORT -s SERVERS     the same around a bare forwarding loop
  *   load reflect -a ADDRESS -p PORT                  sends every datagram back, until killed
  *   load forward -a ADDRESS -p PORT -l CLIENT -q CLIENT_PORT    sends every datagram on to the client, until killed
  *
- * In common: -w in flight, -d seconds counted, -c CPU to stay on, -b (block while nothing has come instead of spinning).
+ * In common: -w in flight, -d seconds counted, -c CPU to stay on, -b (block while nothing has come, don't spin).
  *
- * One engine serves `server` and `relay`: a slot is one datagram in flight, and its cookie (slot, use count) comes back as
- * the token of an answer or in the payload of a relayed response. A slot without an answer after 100 ms is lost and used
- * again. No endpoint uses a Message ID twice (RFC 7252, section 4.4): with its 65,536 spent, a client goes on from a new
- * port, and a server leaves and one with the next address takes its place. */
+ * One engine serves `server` and `relay`: a slot is one datagram in flight, and its cookie (slot, use count) comes back
+ * as the token of an answer or in the payload of a relayed response. A slot without an answer after 100 ms is lost and
+ * used again. No endpoint uses a Message ID twice (RFC 7252, section 4.4): with its 65,536 spent, a client goes on from
+ * a new port, and a server leaves and one with the next address takes its place. */
 #define _GNU_SOURCE /* sched_setaffinity */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,13 +29,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SLOTS = 256, SERVERS = 6, LOST_NS = 100000000, WARM_UP_NS = 100000000 };
+enum { MAX_SLOTS = 256 /* a cookie has 8 bits for it */, SERVERS = 6, LOST_NS = 100000000, WARM_UP_NS = 100000000 };
 enum { NON = 0x50, GET = 0x01, CONTENT = 0x45, URI_PATH = 11, PROXY_URI = 35, TIMEOUT = 2, REPLY_FROM = 248 };
 
 typedef struct sockaddr_in endpoint;
 typedef struct { uint32_t cookie; int64_t sent; } slot;
 
-/* An endpoint that sends: its socket and how many Message IDs it has used. `old` still takes what is under way to it. */
+/* An endpoint that sends: its socket, and how many Message IDs it has used. `old` takes what is still under way. */
 typedef struct { int fd, old; uint32_t used; } sender;
 
 static slot slots[MAX_SLOTS];
@@ -46,7 +46,7 @@ static uint8_t datagram[512];                              /* what is sent; the 
 static size_t datagram_size, cookie_at;
 static uint8_t expected_token[8], expected_token_size;     /* relay: of the client's own request */
 static int bare, is_relay, need_reply_from;
-static int64_t answers, lost, bad, sent_count;
+static int64_t answers, lost, late, bad, sent_count;       /* late: after it was given up, or a second time */
 
 static void die(const char *format, ...) {
     va_list arguments;
@@ -80,7 +80,8 @@ static int udp(endpoint bind_to) {
 
 static int connected(endpoint from, endpoint to) {
     int fd = udp(from);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("cannot reach %s: %s", inet_ntoa(to.sin_addr), strerror(errno));
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+        die("cannot reach %s: %s", inet_ntoa(to.sin_addr), strerror(errno));
     return fd;
 }
 
@@ -153,23 +154,26 @@ static void transmit(int i) {
     if (send(s->fd, datagram, datagram_size, MSG_DONTWAIT) == (ssize_t)datagram_size) sent_count++;
 }
 
-/* What an arrived datagram answers: its slot, or -1 if it is not what it should be. */
+enum { WRONG = -1, LATE = -2 };
+
+/* What an arrived datagram answers: its slot, WRONG if it is not what it should be, LATE if its slot has gone on. */
 static int slot_of(const uint8_t *m, ssize_t size) {
     uint32_t cookie;
     int reply_from = 0;
     const uint8_t *found = m + 4;
     int answer_code = bare && !is_relay ? GET : CONTENT;
-    if (size < 9 || (m[0] & 0xf0) != NON || m[1] != answer_code) return -1;
+    if (size < 9 || (m[0] & 0xf0) != NON || m[1] != answer_code) return WRONG;
     if (is_relay) {
-        if ((m[0] & 15) != expected_token_size || memcmp(m + 4, expected_token, expected_token_size)) return -1;
+        if ((m[0] & 15) != expected_token_size || memcmp(m + 4, expected_token, expected_token_size)) return WRONG;
         found = payload(m + 4 + expected_token_size, m + size, &reply_from);
-        if (!found || m + size - found < 4 || (need_reply_from && !reply_from)) return -1;
+        if (!found || m + size - found < 4 || (need_reply_from && !reply_from)) return WRONG;
     } else if ((m[0] & 15) != 4) {
-        return -1;
+        return WRONG;
     }
     memcpy(&cookie, found, 4);
     int i = cookie >> 24;
-    return slots[i].cookie == cookie ? i : -1;
+    if (!slots[i].sent) return WRONG;
+    return slots[i].cookie == cookie ? i : LATE;
 }
 
 static void receive(int fd) {
@@ -179,7 +183,7 @@ static void receive(int fd) {
         if (size < 0) return;
         int i = slot_of(m, size);
         if (i < 0) {
-            bad++;
+            *(i == LATE ? &late : &bad) += 1;
         } else {
             answers++;
             transmit(i);
@@ -199,7 +203,7 @@ static void run(int width, double seconds, int block) {
         now = now_ns();
         if (!counted && now - start >= WARM_UP_NS) {
             counted = now;
-            answers = lost = bad = sent_count = 0;
+            answers = lost = late = bad = sent_count = 0;
         }
         if (now - look < LOST_NS / 10) continue;
         look = now;
@@ -210,8 +214,10 @@ static void run(int width, double seconds, int block) {
         }
     }
     double elapsed = (now - counted) / 1e9;
-    printf("{\"rate\": %.1f, \"answers\": %lld, \"lost\": %lld, \"bad\": %lld, \"sent\": %lld, \"seconds\": %.3f, \"in_flight\": %d}\n",
-           answers / elapsed, (long long)answers, (long long)lost, (long long)bad, (long long)sent_count, elapsed, width);
+    printf("{\"rate\": %.1f, \"answers\": %lld, \"sent\": %lld, \"lost\": %lld, \"late\": %lld, \"bad\": %lld, "
+           "\"seconds\": %.3f, \"in_flight\": %d}\n",
+           answers / elapsed, (long long)answers, (long long)sent_count, (long long)lost, (long long)late,
+           (long long)bad, elapsed, width);
 }
 
 /* ---- the modes ---- */
@@ -234,9 +240,10 @@ static void response(const uint8_t *token, int token_size) {
     datagram_size = 4 + token_size + sizeof rest;
 }
 
-/* Sends the group request to the proxy and waits for it on the group's address: `target` becomes the address from which
- * the proxy multicast, `datagram` the response to it. */
-static void exchange(endpoint proxy, endpoint client, const char *group, const char *interface, const char *path, int timeout) {
+/* Sends the group request to the proxy and waits for it on the group's address: `target` becomes the address from
+ * which the proxy multicast, `datagram` the response to it. */
+static void exchange(endpoint proxy, endpoint client, const char *group, const char *interface, const char *path,
+                     int timeout) {
     uint8_t m[2048], *at = m;
     char uri[256];
     int previous = 0, group_fd = udp(address(group, 5683));
@@ -245,7 +252,7 @@ static void exchange(endpoint proxy, endpoint client, const char *group, const c
         die("cannot join %s on %s: %s", group, interface, strerror(errno));
     client_fd = connected(client, proxy);
 
-    uint32_t random = now_ns() ^ getpid() << 20;
+    uint32_t random = now_ns() ^ (uint32_t)getpid() << 20;
     const uint8_t head[] = { NON | 4, GET, random >> 8, random };
     memcpy(m, head, sizeof head);
     memcpy(m + 4, &random, 4);

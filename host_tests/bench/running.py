@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -54,63 +55,70 @@ def load(mode, width, seconds, arguments):
     command = [LOAD, mode, "-w", width, "-d", seconds, *arguments]
     # Spinning keeps the generator ahead of what it measures, but needs a CPU that the node doesn't want.
     command += ["-c", LOAD_CPU] if len(CPUS) > 1 else ["-b"]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds + 20)
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds + 20)
+    except subprocess.TimeoutExpired:
+        raise Unmeasured("the load generator did not end")
     if done.returncode:
         raise Unmeasured(done.stderr.strip().removeprefix("load: ") or f"load ended with {done.returncode}")
     return json.loads(done.stdout)
 
 
 @contextlib.contextmanager
-def running(command, ready=True):
+def running(command, says_ready=True):
     """Run a program on the node's CPU while the block lasts.
 
-    With `ready` it is waited for until it prints a line that begins with that word, otherwise for 0.3 s.
+    If it says so, it is waited for until it prints a line that begins with "ready", otherwise for 0.3 s.
     """
     place = (lambda: os.sched_setaffinity(0, {NODE_CPU})) if len(CPUS) > 1 else None
-    name = Path(str(command[0])).name
-    try:
-        process = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=place, start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        raise Unmeasured(f"cannot run {name}: {error.strerror}")
-    try:
-        if ready:
-            wait_until_ready(process, name)
-        else:
-            time.sleep(0.3)
-        if process.poll() is not None:
-            raise Unmeasured(f"{name} ended: {complaint(process.stderr.read()) or process.returncode}")
-        yield process
-    finally:
-        stop(process)
+    with tempfile.TemporaryFile("w+") as log:  # not a pipe, which would hold up a program that logs much
+        try:
+            process = subprocess.Popen(
+                [str(part) for part in command], stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=place
+            )
+        except OSError as error:
+            raise Unmeasured(f"cannot run {Path(str(command[0])).name}: {error.strerror}")
+        try:
+            if says_ready:
+                wait_until_ready(process, log)
+            else:
+                time.sleep(0.3)
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise Unmeasured(f"does not start: {complaint(log.read())}")
+            yield process
+        finally:
+            stop(process)
 
 
-def wait_until_ready(process, name, seconds=15):
+def wait_until_ready(process, log, seconds=15):
     if not select.select([process.stdout], [], [], seconds)[0]:
-        raise Unmeasured(f"{name} was not ready within {seconds} s")
-    if not process.stdout.readline().startswith("ready"):
-        process.kill()
-        raise Unmeasured(f"{name} did not start: {complaint(process.stderr.read())}")
+        raise Unmeasured(f"was not ready within {seconds} s")
+    first = process.stdout.readline()
+    if not first.startswith("ready"):
+        process.terminate()
+        said = first + process.stdout.read()
+        log.seek(0)
+        raise Unmeasured(f"does not start: {complaint(said + log.read()) or 'said nothing'}")
 
 
 def stop(process):
     process.terminate()
     try:
-        process.communicate(timeout=3)
+        process.wait(timeout=3)
     except subprocess.TimeoutExpired:
         # tools/node gives its VM a session of its own, so the VM does not go with it.
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for pid in (*map(int, children), process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()
+    process.stdout.close()
 
 
-def complaint(stderr):
+def complaint(text):
     """The line that says what went wrong: the last with an Error in it (node goes on after it), else the last."""
-    lines = stderr.strip().splitlines() or [""]
+    lines = text.strip().splitlines() or [""]
     return next((line for line in reversed(lines) if "Error" in line), lines[-1]).strip()
 
 

@@ -146,12 +146,15 @@ def part(mode, options, table, progress):
     for width in WIDTHS:
         head += [f"{width} in flight", "min–max", "of bare loop", "lost"]
     table(title, head, lines)
-    failures += too_slow(mode, figures)
+    print(f"  {remark(figures)}", flush=True)
     return figures, failures
 
 
-def too_slow(mode, figures):
-    """Complain if the load generator, not a program, may have set the pace: a rate near to the one against C."""
-    medians = {name: f[width]["median"] for name, f in figures.items() for width in f if width == WIDTHS[-1]}
+def remark(figures):
+    """Whether the load generator, and not a program, may have set the pace: a rate near to the one against C."""
+    medians = {name: widths[WIDTHS[-1]]["median"] for name, widths in figures.items() if WIDTHS[-1] in widths}
     ceiling = medians.pop("bare loop in C", 0)
-    return [f"{mode}: {name}: the load generator may be the bottleneck" for name in medians if medians[name] > ceiling / 1.2]
+    near = [name for name, median in medians.items() if median > ceiling / 1.2]
+    if near:
+        return f"the load generator may have held back: {', '.join(near)}"
+    return "the load generator's ceiling is the bare loop in C: none of the others comes near it"

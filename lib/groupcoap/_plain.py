@@ -22,6 +22,7 @@ def scan(buf, n, f):
     f[3] = at
     f[4] = 0
     f[7] = n
+    f[10] = n
     number = 0
     seen = 0
     h = 5381
@@ -155,22 +156,25 @@ def same(a, at, b, start, n):
     return True
 
 
-def answer(dst, src, kind, code, mid):
-    size = src[0] & 15
-    dst[0] = 0x40 | kind << 4 | size
-    dst[1] = code
-    if mid < 0:
-        dst[2] = src[2]
-        dst[3] = src[3]
-    else:
+def answer(dst, src, code, mids, options, size, payload, length):
+    token = src[0] & 15
+    if 5 + token + size + length > mids[1]:
+        return 0
+    if src[0] & 0x30:
+        mids[0] = mid = (mids[0] + 1) & 0xFFFF
+        dst[0] = 0x50 | token
         dst[2] = mid >> 8
         dst[3] = mid & 255
-    end = 4 + size
-    at = 4
-    while at < end:
-        dst[at] = src[at]
-        at += 1
-    return end
+    else:
+        dst[0] = 0x60 | token
+        dst[2] = src[2]
+        dst[3] = src[3]
+    dst[1] = code
+    at = copy(dst, copy(dst, 4, src, 4, token), options, 0, size)
+    if length:
+        dst[at] = 0xFF
+        at = copy(dst, at + 1, payload, 0, length)
+    return at
 
 
 def path_is(buf, f, path, n):
@@ -212,43 +216,105 @@ def path_is(buf, f, path, n):
     return p == n
 
 
-def recent(rows, times, where, peer, mid, now):
-    size = where[1]
-    length = where[4]
-    h = mid
-    i = 0
-    while i < length:
+def relay(dst, src, f, client, at, mids, number, value, size):
+    token = client[at]
+    start = f[0]
+    end = f[7]
+    if f[10] + token + size + 10 > mids[1]:
+        return 0
+    mid = (mids[0] + 1) & 0xFFFF
+    mids[0] = mid
+    dst[0] = 0x50 | token
+    dst[1] = src[1]
+    dst[2] = mid >> 8
+    dst[3] = mid & 255
+    to = 4
+    at += 1
+    while to < 4 + token:
+        dst[to] = client[at]
+        to += 1
+        at += 1
+    last = 0  # number of the option written last
+    seen = 0  # and of the one read last
+    while start < end:
+        first = start
+        delta = src[start] >> 4
+        length = src[start] & 15
+        start += 1
+        if delta == 13:
+            delta = src[start] + 13
+            start += 1
+        elif delta == 14:
+            delta = (src[start] << 8) + src[start + 1] + 269
+            start += 2
+        if length == 13:
+            length = src[start] + 13
+            start += 1
+        elif length == 14:
+            length = (src[start] << 8) + src[start + 1] + 269
+            start += 2
+        seen += delta
+        stop = start + length
+        if number and seen > number:
+            to = head(dst, to, number - last, size)
+            to = copy(dst, to, value, 0, size)
+            last = number
+            number = 0
+        if number == 0 or seen != number:
+            if seen - last == delta:
+                start = first
+            else:
+                to = head(dst, to, seen - last, length)
+            while start < stop:
+                dst[to] = src[start]
+                to += 1
+                start += 1
+            last = seen
+        start = stop
+    if number:
+        to = head(dst, to, number - last, size)
+        to = copy(dst, to, value, 0, size)
+    end = f[10]
+    while start < end:
+        dst[to] = src[start]
+        to += 1
+        start += 1
+    return to
+
+
+def recent(table, peer, buf, now):
+    # Without pointers, a byte of a row's key takes a word.
+    words = table[0]
+    length = table[3]
+    high = buf[2]
+    low = buf[3]
+    h = high << 8 | low
+    for i in range(length):
         h = (h * 33 + peer[i]) & 0xFFFFFF
-        i += 1
-    row = ((h ^ (mid << 1)) & where[2]) << 2
-    stop = row + 4
+    row = 4 + ((h ^ low << 1) & table[1]) * 4 * words
     oldest = row
     most = -1
-    while row < stop:
-        if times[row] < 0:
+    for row in range(row, row + 4 * words, words):
+        if table[row] < 0:
             oldest = row
             most = 0x3FFFFFFF
         else:
-            age = (now - times[row]) & 0x3FFFFFFF
-            base = row * size
-            if age < where[3] and rows[base] == mid >> 8 and rows[base + 1] == mid & 255:
+            age = (now - table[row]) & 0x3FFFFFFF
+            if age < table[2] and table[row + 1] == high and table[row + 2] == low:
                 i = 0
-                while i < length and rows[base + 2 + i] == peer[i]:
+                while i < length and table[row + 3 + i] == peer[i]:
                     i += 1
                 if i == length:
-                    where[0] = row
                     return 1
             if age > most:
                 most = age
                 oldest = row
-        row += 1
-    times[oldest] = now
-    base = oldest * size
-    rows[base] = mid >> 8
-    rows[base + 1] = mid & 255
-    i = 0
-    while i < length:
-        rows[base + 2 + i] = peer[i]
-        i += 1
-    where[0] = oldest
+    table[oldest] = now
+    table[oldest + 1] = high
+    table[oldest + 2] = low
+    for i in range(length):
+        table[oldest + 3 + i] = peer[i]
     return 0
+
+
+KEY_BYTES_A_WORD = 1

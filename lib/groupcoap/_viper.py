@@ -28,6 +28,7 @@ def scan(buf: ptr8, n: int, f: ptr32) -> int:
     f[3] = at
     f[4] = 0
     f[7] = n
+    f[10] = n
     number = 0
     seen = 0
     h = 5381
@@ -170,23 +171,45 @@ def same(a: ptr8, at: int, b: ptr8, start: int, n: int) -> bool:
 
 
 @micropython.viper
-def answer(dst: ptr8, src: ptr8, kind: int, code: int, mid: int) -> int:
-    """Write the header of a response to the request in src, with its token (and its Message ID if mid < 0)."""
-    size = int(src[0]) & 15
-    dst[0] = 0x40 | kind << 4 | size
-    dst[1] = code
-    if mid < 0:
-        dst[2] = src[2]
-        dst[3] = src[3]
-    else:
+def answer(dst: ptr8, src: ptr8, code: int, mids: ptr32, options: ptr8, size: int, payload: ptr8, length: int) -> int:
+    """Write the response to the request in src: to a CON an ACK, to a NON a NON with the next Message ID. Its end.
+
+    mids: [the last Message ID, room in dst in bytes]; options: `size` bytes as they are encoded; then `length` bytes of
+    payload, if any. Returns 0 if there is no room.
+    """
+    token = int(src[0]) & 15
+    if 5 + token + size + length > mids[1]:
+        return 0
+    if int(src[0]) & 0x30:
+        mid = (mids[0] + 1) & 0xFFFF
+        mids[0] = mid
+        dst[0] = 0x50 | token
         dst[2] = mid >> 8
         dst[3] = mid
-    end = 4 + size
+    else:
+        dst[0] = 0x60 | token
+        dst[2] = src[2]
+        dst[3] = src[3]
+    dst[1] = code
     at = 4
+    end = 4 + token
     while at < end:
         dst[at] = src[at]
         at += 1
-    return end
+    i = 0
+    while i < size:
+        dst[at] = options[i]
+        at += 1
+        i += 1
+    if length:
+        dst[at] = 0xFF
+        at += 1
+        i = 0
+        while i < length:
+            dst[at] = payload[i]
+            at += 1
+            i += 1
+    return at
 
 
 @micropython.viper
@@ -231,49 +254,126 @@ def path_is(buf: ptr8, f: ptr32, path: ptr8, n: int) -> bool:
 
 
 @micropython.viper
-def recent(rows: ptr8, times: ptr32, where: ptr32, peer: ptr8, mid: int, now: int) -> int:
-    """Look a message (peer, Message ID) up in the table of recent ones and enter it if it is not there.
+def relay(
+    dst: ptr8, src: ptr8, f: ptr32, client: ptr8, at: int, mids: ptr32, number: int, value: ptr8, size: int
+) -> int:
+    """Write the response in src, scanned into f, as a NON to another client, with one option put in: its end.
 
-    rows: the peers' packed addresses and Message IDs, `where[1]` bytes each, in sets of four; times: when each came,
-    ms, -1 for never; where: [index of the found or entered row, bytes a row, number of sets - 1, lifetime in ms,
-    bytes of an address]. Returns 1 for a duplicate, 0 for a new one, which has replaced the oldest of its set.
+    client[at:]: the length of the client's token, then the token. Every option `number` of src gives way to one with
+    `size` bytes of value; number 0 puts nothing in. mids: as for `answer`. Returns 0 if there is no room.
     """
-    size = where[1]
-    length = where[4]
-    h = mid
+    token = int(client[at])
+    start = f[0]
+    end = f[7]
+    if f[10] + token + size + 10 > mids[1]:
+        return 0
+    mid = (mids[0] + 1) & 0xFFFF
+    mids[0] = mid
+    dst[0] = 0x50 | token
+    dst[1] = src[1]
+    dst[2] = mid >> 8
+    dst[3] = mid
+    to = 4
+    at += 1
+    while to < 4 + token:
+        dst[to] = client[at]
+        to += 1
+        at += 1
+    last = 0  # number of the option written last
+    seen = 0  # and of the one read last
+    while start < end:
+        first = start
+        delta = int(src[start]) >> 4
+        length = int(src[start]) & 15
+        start += 1
+        if delta == 13:
+            delta = int(src[start]) + 13
+            start += 1
+        elif delta == 14:
+            delta = (int(src[start]) << 8) + int(src[start + 1]) + 269
+            start += 2
+        if length == 13:
+            length = int(src[start]) + 13
+            start += 1
+        elif length == 14:
+            length = (int(src[start]) << 8) + int(src[start + 1]) + 269
+            start += 2
+        seen += delta
+        stop = start + length
+        if number and seen > number:
+            to = int(head(dst, to, number - last, size))
+            to = int(copy(dst, to, value, 0, size))
+            last = number
+            number = 0
+        if number == 0 or seen != number:
+            if seen - last == delta:
+                start = first
+            else:
+                to = int(head(dst, to, seen - last, length))
+            while start < stop:
+                dst[to] = src[start]
+                to += 1
+                start += 1
+            last = seen
+        start = stop
+    if number:
+        to = int(head(dst, to, number - last, size))
+        to = int(copy(dst, to, value, 0, size))
+    end = f[10]
+    while start < end:
+        dst[to] = src[start]
+        to += 1
+        start += 1
+    return to
+
+
+@micropython.viper
+def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
+    """Look the message in buf up by `peer` and its Message ID in the table of recent ones, and enter it if it is new.
+
+    Words of the table: [row length in words, number of sets - 1, lifetime in ms, bytes of an address], then rows in sets
+    of four: the time when the message came, ms, -1 for never; then bytes: its Message ID (2), its peer's packed address.
+    Returns 1 for a duplicate, 0 for a new one, which has replaced the oldest of its set.
+    """
+    words = table[0]
+    length = table[3]
+    high = int(buf[2])
+    low = int(buf[3])
+    h = high << 8 | low
     i = 0
     while i < length:
         h = (h * 33 + int(peer[i])) & 0xFFFFFF
         i += 1
-    row = ((h ^ (mid << 1)) & where[2]) << 2
-    stop = row + 4
+    row = 4 + ((h ^ low << 1) & table[1]) * 4 * words
+    stop = row + 4 * words
     oldest = row
     most = -1
     while row < stop:
-        if times[row] < 0:
+        if table[row] < 0:
             oldest = row
             most = 0x3FFFFFFF
         else:
-            age = (now - times[row]) & 0x3FFFFFFF
-            base = row * size
-            if age < where[3] and int(rows[base]) == mid >> 8 and int(rows[base + 1]) == mid & 255:
+            age = (now - table[row]) & 0x3FFFFFFF
+            key = ptr8(uint(table) + (row + 1 << 2))
+            if age < table[2] and int(key[0]) == high and int(key[1]) == low:
                 i = 0
-                while i < length and rows[base + 2 + i] == peer[i]:
+                while i < length and key[2 + i] == peer[i]:
                     i += 1
                 if i == length:
-                    where[0] = row
                     return 1
             if age > most:
                 most = age
                 oldest = row
-        row += 1
-    times[oldest] = now
-    base = oldest * size
-    rows[base] = mid >> 8
-    rows[base + 1] = mid & 255
+        row += words
+    table[oldest] = now
+    key = ptr8(uint(table) + (oldest + 1 << 2))
+    key[0] = high
+    key[1] = low
     i = 0
     while i < length:
-        rows[base + 2 + i] = peer[i]
+        key[2 + i] = peer[i]
         i += 1
-    where[0] = oldest
     return 0
+
+
+KEY_BYTES_A_WORD = 4

@@ -6,14 +6,10 @@ abstract form. What is in one has been checked, so nothing that takes one checks
 CRIs without authority; not supported are user information and percent-encoded text (PET), which CoAP has no use for.
 
 Reply-From (draft-ietf-core-groupcomm-proxy, "The Reply-From Option") holds one CRI, or two; Response-Forwarding, its
-predecessor, holds one tagged IP address. Both are written into the send buffer without allocating.
+predecessor, holds one tagged IP address. Both are read here, and written by `origin`, which needs none of this.
 """
 
-from micropython import const
-
 from . import cbor, uri
-
-_COAP_PORT = const(5683)
 
 # "Mapping Scheme Numbers to Scheme Names"; scheme-id = -1 - scheme number. The others start at number 1000.
 SCHEME_IDS = {
@@ -251,7 +247,7 @@ def to_uri(cri):
     if cri.scheme is not None:
         _expect(cri.scheme_name is not None, "a scheme number whose name is known")
         text = cri.scheme_name + ":"
-    elif host is None and discard == 0:
+    elif discard == 0:
         _expect(cri.path is None and cri.query != [], "a reference that a URI reference can express")
     elif host is None:
         _expect(path and (discard is not True or len(path) < 2 or path[0]), "a path that a URI reference can express")
@@ -265,7 +261,7 @@ def to_uri(cri):
         text += "//" + ".".join([uri.percent_encode(label.encode(), uri.HOST_SAFE) for label in host])
     if cri.port is not None:
         text += ":%d" % cri.port
-    if not rooted and discard is not True and path:
+    if discard is not True and path:
         # A first segment that is empty or has a colon would be read as a root or a scheme (RFC 3986 §4.2).
         text += "../" * (discard - 1) or ("./" if ":" in path[0] or not path[0] else "")
     if rooted and path:
@@ -278,32 +274,6 @@ def to_uri(cri):
     return text
 
 
-def write_reply_from(buf, at, address):
-    """Write Reply-From for `coap://IP:port` of a packed address into `buf` at `at`; returns its length, at most 23."""
-    size = len(address) - 2
-    port = address[size] << 8 | address[size + 1]
-    buf[at] = 0x82
-    buf[at + 1] = 0x20  # scheme-id -1
-    buf[at + 2] = 0x81 if port == _COAP_PORT else 0x82
-    buf[at + 3] = 0x40 | size
-    for i in range(size):
-        buf[at + 4 + i] = address[i]
-    size += 4
-    if port == _COAP_PORT:
-        return size
-    if port < 24:
-        buf[at + size] = port
-        return size + 1
-    if port < 256:
-        buf[at + size] = 0x18
-        buf[at + size + 1] = port
-        return size + 2
-    buf[at + size] = 0x19
-    buf[at + size + 1] = port >> 8
-    buf[at + size + 2] = port & 255
-    return size + 3
-
-
 def read_reply_from(value):
     """(address, origin, second) of a Reply-From value. Raises ValueError.
 
@@ -314,7 +284,7 @@ def read_reply_from(value):
     _expect(1 <= len(items) <= 2, "one CRI and at most one CRI reference in Reply-From")
     origin = _ingest(items[0])
     local = origin.path or origin.query or origin.fragment is not None
-    _expect(origin.scheme is not None and origin.host and origin.host is not True and not local, "scheme and authority")
+    _expect(origin.scheme is not None and origin.host and not local, "scheme and authority")
     second = None
     if len(items) == 2:
         reference = items[1]
@@ -326,27 +296,6 @@ def read_reply_from(value):
         _expect(second.query is None and second.fragment is None, "no query or fragment in the second CRI")
         _expect(not second.host or type(origin.host) is bytes, "host-ip in the first CRI where the second has a host")
     return origin.address, origin, second
-
-
-def write_response_forwarding(buf, at, address, tag=260):
-    """Write Response-Forwarding, a tagged IP address (or packed address, less its port); returns the length, ≤ 20.
-
-    `tag` is 260, or for today's reading of the slides 52 (IPv4) or 54 (IPv6, RFC 9164).
-    """
-    size = 4 if len(address) < 16 else 16
-    start = at
-    if tag > 255:
-        buf[at] = 0xD9
-        buf[at + 1] = tag >> 8
-        at += 1
-    else:
-        buf[at] = 0xD8
-    buf[at + 1] = tag & 255
-    buf[at + 2] = 0x40 | size
-    at += 3
-    for i in range(size):
-        buf[at + i] = address[i]
-    return at + size - start
 
 
 def response_forwarding_ip(value):

@@ -5,13 +5,18 @@
 address, bytes: IP (4 or 16), then port (2). `group` is 0 for a datagram that came by unicast, else the number of the
 membership that it came in by.
 
-A role has request(endpoint, message, peer, group, now) and may set `acknowledges` (RFC 7252 §5.2.2): a repeated
-Confirmable request is then acknowledged again, and not handed to it a second time.
+A role has request(message, peer, group, now), and repeated(message, peer, now) for an idempotent Confirmable request that
+comes again, so that its answer was lost or is still to come (RFC 7252 §4.5).
 """
+
+from array import array
+
+from micropython import const
 
 from . import numbers as n
 from .exchange import EXCHANGE_LIFETIME, NON_LIFETIME, Kept, Outgoing, Recent
-from .message import FormatError, Message, Writer
+from .hot import answer, recent, scan
+from .message import Message, Writer, encoded, uint_bytes
 from .tokens import Tokens
 
 _CON = n.CON
@@ -20,6 +25,17 @@ _ACK = n.ACK
 _RST = n.RST
 
 MAX_MESSAGE = 1152  # bytes (RFC 7252 §4.6)
+
+# What becomes of a CON or NON, by its code
+_IDEMPOTENT = const(0)  # a request that may be carried out again
+_ONCE = const(1)  # one that may not: POST, PATCH
+_RESPONSE = const(2)
+_REST = const(3)  # a ping, or a method unknown
+_SETTLE = const(4)  # an ACK or RST
+_ROUTE = bytes(
+    [_REST] + [_ONCE if code in (n.POST, n.PATCH) else _IDEMPOTENT for code in range(1, 8)] + [_REST] * 56 + [_RESPONSE] * 192
+)
+_RETRY = encoded([(n.MAX_AGE, uint_bytes(NON_LIFETIME // 1000))])
 
 
 class Endpoint:
@@ -49,13 +65,13 @@ class Endpoint:
         self.out = Writer(self.buf)
         self.tokens = Tokens(token_slots, timers, entropy)
         self.recent = Recent(recent_messages, address_bytes, timers)
+        self._recent = self.recent.table
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers)
         self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy)
         self.role = None
         self.malformed = 0  # datagrams that were no CoAP message
-        self._keeping = -1
         r = entropy(2)
-        self._mid = r[0] << 8 | r[1]
+        self.mids = array("i", (r[0] << 8 | r[1], max_message))  # the last Message ID, room for an answer
 
     def start(self, now):
         """Begin at the time `now`, before the first datagram."""
@@ -63,111 +79,128 @@ class Endpoint:
 
     def next_mid(self):
         """A fresh Message ID (RFC 7252 §4.4)."""
-        self._mid = mid = self._mid + 1 & 0xFFFF
+        self.mids[0] = mid = self.mids[0] + 1 & 0xFFFF
         return mid
+
+    def reply(self, peer, request, code, options=b"", size=0, payload=b"", length=0):
+        """Answer this request: an ACK with its Message ID, or a NON with a fresh one.
+
+        options: as they are encoded, `size` bytes; length: that of the payload in bytes. Raises ValueError if it is
+        too long for one message.
+        """
+        buf = self.buf
+        end = answer(buf, request.buf, code, self.mids, options, size, payload, length)
+        if not end:
+            raise ValueError("no room for an answer with a payload of %d bytes" % length)
+        self.transmit(buf, end, peer)
 
     def send(self, peer):
         """Send what stands in `out`."""
         self.transmit(self.buf, self.out.end, peer)
-
-    def respond(self, peer):
-        """Send what stands in `out` as the answer to the request in hand, and keep it if that may be repeated."""
-        out = self.out
-        if self._keeping >= 0:
-            self.kept.keep(self._keeping, self.buf, out.end, 4 + (self.buf[0] & 15))
-        self.transmit(self.buf, out.end, peer)
 
     def send_confirmable(self, peer, owner, ref, now):
         """Send the CON that stands in `out` until it is acknowledged: False when too many are under way (NSTART)."""
         mid = self.buf[2] << 8 | self.buf[3]
         return self.outgoing.send(self.buf, self.out.end, mid, peer, owner, ref, now)
 
-    def acknowledge(self, mid, peer):
+    def acknowledge(self, message, peer):
         """Send an empty ACK, the answer to the request in hand coming later (RFC 7252 §5.2.2)."""
-        self.out.begin(_ACK, n.EMPTY, mid)
-        self.respond(peer)
+        self.out.begin(_ACK, n.EMPTY, message.mid())
+        self.send(peer)
 
-    def reset(self, mid, peer):
-        """Send a Reset (RFC 7252 §4.2)."""
-        self.out.begin(_RST, n.EMPTY, mid)
+    def reset(self, buf, peer):
+        """Send a Reset for the datagram in buf (RFC 7252 §4.2)."""
+        self.out.begin(_RST, n.EMPTY, buf[2] << 8 | buf[3])
         self.send(peer)
 
     def receive(self, buf, length, peer, group, now):
         """Take the datagram buf[:length] that came from `peer` at the time `now`."""
         m = self.message
-        try:
-            m.parse(buf, length)
-        except FormatError:
-            self.malformed += 1
-            if length > 3 and buf[0] >> 4 == 4 and not group:  # version 1, CON
-                self.reset(m.mid, peer)
+        m.buf = buf
+        m.end = length
+        m.path = path = scan(buf, length, m.fields)
+        if path < 0:
+            self._malformed(buf, length, peer, group)
             return
-        code = m.code
-        kind = m.type
-        if kind > _NON:
+        m.code = code = buf[1]
+        route = _ROUTE[code] if buf[0] < 0x60 else _SETTLE
+        if route == _IDEMPOTENT:
+            if not recent(self._recent, peer, buf, now):
+                self.role.request(m, peer, group, now)
+            elif buf[0] < 0x50 and not group:
+                self.role.repeated(m, peer, now)
+        elif route == _RESPONSE:
             if not group:
-                self._settle(m, kind, peer, now)
-        elif code == 0:
-            if kind == _CON and not group:  # a ping (RFC 7252 §4.3)
-                self.reset(m.mid, peer)
-        elif code < 32:
-            if code == n.POST or code == n.PATCH:
-                self._once(m, peer, group, now)
-            elif not self.recent.seen(peer, m.mid, now):
-                self.role.request(self, m, peer, group, now)
-            elif kind == _CON and not group:
-                if self.role.acknowledges:
-                    self.acknowledge(m.mid, peer)
-                else:
-                    self.role.request(self, m, peer, group, now)
-        elif not group:
-            self._response(m, kind, peer, now)
+                self._response(m, buf[0] < 0x50, peer, now)
+        else:
+            self._other(m, code, route, peer, group, now)
 
-    def _once(self, m, peer, group, now):
-        # A request that is not idempotent is carried out once (RFC 7252 §4.5).
-        place = self.kept.find(peer, m.mid)
+    def _other(self, m, code, route, peer, group, now):
+        kind = m.type()
+        if route == _ONCE:
+            self._once(m, kind, peer, group, now)
+        elif group:
+            pass  # nothing else by multicast has an answer
+        elif route == _SETTLE:
+            self._settle(m, kind, peer, now)
+        elif code:
+            self.reply(peer, m, n.METHOD_NOT_ALLOWED)
+        elif kind == _CON:  # a ping (RFC 7252 §4.3)
+            self.reset(m.buf, peer)
+
+    def _malformed(self, buf, length, peer, group):
+        self.malformed += 1
+        if length > 3 and buf[0] >> 4 == 4 and not group:  # version 1, CON
+            self.reset(buf, peer)
+
+    def _once(self, m, kind, peer, group, now):
+        # POST and PATCH are not idempotent: each is carried out once (RFC 7252 §4.5).
+        mid = m.mid()
+        place = self.kept.find(peer, mid)
         if place >= 0:
-            answer, length = self.kept.answer(place)
-            if length:
-                self.transmit(answer, length, peer)
+            self.kept.repeat(place, self.transmit, peer)
             return
-        confirmable = m.type == _CON
-        place = self.kept.enter(peer, m.mid, EXCHANGE_LIFETIME if confirmable else NON_LIFETIME, now)
+        place = self.kept.enter(peer, mid, EXCHANGE_LIFETIME if kind == _CON else NON_LIFETIME, now)
         if place < 0:
             if not group:
-                self.out.answer(m, _ACK if confirmable else _NON, n.SERVICE_UNAVAILABLE, -1 if confirmable else self.next_mid())
-                self.out.option_uint(n.MAX_AGE, NON_LIFETIME // 1000)
-                self.send(peer)
+                self.reply(peer, m, n.SERVICE_UNAVAILABLE, _RETRY, len(_RETRY))
             return
-        self._keeping = place
+        transmit = self.transmit
+
+        def keep(buf, length, to):  # the first thing sent to that peer is the answer, or the ACK in front of it
+            if to == peer:
+                self.transmit = transmit
+                self.kept.keep(place, buf, length, 4 + (buf[0] & 15))
+            transmit(buf, length, to)
+
+        self.transmit = keep
         try:
-            self.role.request(self, m, peer, group, now)
+            self.role.request(m, peer, group, now)
         finally:
-            self._keeping = -1
+            self.transmit = transmit
 
     def _settle(self, m, kind, peer, now):
         # ACK and RST (RFC 7252 §4.2); a response may ride on an ACK.
         if kind == _RST:
             if m.code == 0:
-                self.outgoing.reset(peer, m.mid, now)
-        elif (m.code == 0 or m.code > 63) and self.outgoing.acknowledged(peer, m.mid) and m.code:
-            slot = self.tokens.find(m.buf)
+                self.outgoing.reset(peer, m.mid(), now)
+        elif (m.code == 0 or m.code > 63) and self.outgoing.acknowledged(peer, m.mid(), now) and m.code:
+            slot = self.tokens.find(m.buf, peer)
             if slot >= 0:
                 self.tokens.owners[slot].response(slot, m, peer, now)
 
-    def _response(self, m, kind, peer, now):
-        if self.recent.seen(peer, m.mid, now):
-            if kind == _CON:
-                self.acknowledge(m.mid, peer)
+    def _response(self, m, confirmable, peer, now):
+        if recent(self._recent, peer, m.buf, now):
+            if confirmable:
+                self.acknowledge(m, peer)
             return
-        slot = self.tokens.find(m.buf)
-        if slot < 0 or not self.tokens.owners[slot].accepts(slot, m, peer):
-            if kind == _CON:
-                self.reset(m.mid, peer)
-            return
-        if kind == _CON:
-            self.acknowledge(m.mid, peer)
-        self.tokens.owners[slot].response(slot, m, peer, now)
+        slot = self.tokens.find(m.buf, peer)
+        if slot >= 0:
+            if confirmable:
+                self.acknowledge(m, peer)
+            self.tokens.owners[slot].response(slot, m, peer, now)
+        elif confirmable:
+            self.reset(m.buf, peer)
 
     def _transmit(self, buf, length, peer):
         self.transmit(buf, length, peer)

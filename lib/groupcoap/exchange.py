@@ -9,7 +9,7 @@ from array import array
 
 from micropython import const
 
-from .hot import copy, recent, same
+from .hot import KEY_BYTES_A_WORD, copy, same
 from .timers import after
 
 _MASK = const(0x3FFFFFFF)
@@ -23,31 +23,33 @@ MAX_RETRANSMIT = 4
 
 
 class Recent:
-    """The last `places` messages (rounded up to four times a power of two) from addresses of `address_bytes`."""
+    """The last `places` messages (rounded up to four times a power of two) from addresses of `address_bytes`.
+
+    recent(table, peer, datagram, now) looks one up, and enters it.
+    """
 
     def __init__(self, places, address_bytes, timers):
         sets = 1
         while 4 * sets < places:
             sets *= 2
-        self.rows = bytearray(4 * sets * (2 + address_bytes))
-        self.times = array("i", b"\xff" * 16 * sets)
-        self.where = array("i", (0, 2 + address_bytes, sets - 1, EXCHANGE_LIFETIME, address_bytes))
+        self._words = 1 + (2 + address_bytes + KEY_BYTES_A_WORD - 1) // KEY_BYTES_A_WORD
+        self.table = array("i", b"\xff" * (4 * (4 + 4 * sets * self._words)))
+        self.table[0] = self._words
+        self.table[1] = sets - 1
+        self.table[2] = EXCHANGE_LIFETIME
+        self.table[3] = address_bytes
         self._timers = timers
         self._timer = timers.reserve(1, self._sweep)
-
-    def seen(self, peer, mid, now):
-        """Has this message come before, within EXCHANGE_LIFETIME? It counts as seen from now on."""
-        return recent(self.rows, self.times, self.where, peer, mid, now)
 
     def start(self, now):
         """Begin to forget: without that, an entry would look fresh again when the clock has gone round."""
         self._timers.set(self._timer, after(now, _SWEEP))
 
     def _sweep(self, _, now):
-        times = self.times
-        for i in range(len(times)):
-            if times[i] >= 0 and now - times[i] & _MASK >= EXCHANGE_LIFETIME:
-                times[i] = -1
+        table = self.table
+        for row in range(4, len(table), self._words):
+            if table[row] >= 0 and now - table[row] & _MASK >= EXCHANGE_LIFETIME:
+                table[row] = -1
         self.start(now)
 
 
@@ -98,9 +100,10 @@ class Kept:
             n = head
         self._lengths[place] = copy(self._answers[place], 0, buf, 0, n)
 
-    def answer(self, place):
-        """(buffer, length) of a kept answer; length 0 while there is none."""
-        return self._answers[place], self._lengths[place]
+    def repeat(self, place, transmit, peer):
+        """Send a kept answer again; nothing while there is none."""
+        if self._lengths[place]:
+            transmit(self._answers[place], self._lengths[place], peer)
 
     def _forget(self, i, now):
         self._lengths[i] = -1
@@ -110,7 +113,8 @@ class Outgoing:
     """Up to `places` Confirmable messages of up to `size` bytes each that wait for their acknowledgement.
 
     transmit(buf, n, peer) sends; entropy(n) gives n random bytes. The sender of a message is its owner:
-    `owner.message_failed(ref, reset, now)` tells it that the peer has reset it (True) or stayed silent (False).
+    `owner.acknowledged(ref, now)` tells it of the ACK, `owner.message_failed(ref, reset, now)` that the peer has reset the
+    message (True) or stayed silent (False).
     """
 
     def __init__(self, places, size, transmit, timers, entropy):
@@ -129,7 +133,10 @@ class Outgoing:
 
     def full(self):
         """Is there no place left?"""
-        return 0 not in self._left
+        for left in self._left:
+            if not left:
+                return False
+        return True
 
     def send(self, buf, n, mid, peer, owner, ref, now):
         """Send buf[:n] and repeat it until `acknowledged`: True, or False when all places are taken."""
@@ -149,11 +156,11 @@ class Outgoing:
                 return True
         return False
 
-    def acknowledged(self, peer, mid):
-        """An ACK with this Message ID has come: was it for one of ours?"""
+    def acknowledged(self, peer, mid, now):
+        """An ACK with this Message ID has come: was it for one of ours? Its owner is told."""
         i = self._find(peer, mid)
         if i >= 0:
-            self._finish(i)
+            self._finish(i).acknowledged(self._refs[i], now)
         return i >= 0
 
     def reset(self, peer, mid, now):

@@ -1,12 +1,12 @@
 """The hot loops, from `_viper` where this VM has Viper, else from `_plain`: `VIPER` says which."""
 
 try:
-    from ._viper import answer, copy, head, path_is, recent, same, scan, walk
+    from ._viper import KEY_BYTES_A_WORD, answer, copy, head, path_is, recent, relay, same, scan, walk
 
     VIPER = True
 except (SyntaxError, ValueError, NameError, AttributeError):  # no native code, or not for this chip
-    from ._plain import answer, copy, head, path_is, recent, same, scan, walk
+    from ._plain import KEY_BYTES_A_WORD, answer, copy, head, path_is, recent, relay, same, scan, walk
 
     VIPER = False
 
-__all__ = ("VIPER", "answer", "copy", "head", "path_is", "recent", "same", "scan", "walk")
+__all__ = ("KEY_BYTES_A_WORD", "VIPER", "answer", "copy", "head", "path_is", "recent", "relay", "same", "scan", "walk")

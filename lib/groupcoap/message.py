@@ -8,7 +8,7 @@ from array import array
 
 from micropython import const
 
-from .hot import answer, copy, head, scan, walk
+from .hot import copy, head, scan, walk
 
 # Fields of a parsed message in `Message.fields`
 _FIRST = const(0)  # offset of the first option
@@ -21,6 +21,7 @@ _LENGTH = const(6)  # its value's length
 _END = const(7)  # offset of the end of the options
 _HEAD = const(8)  # offset of the found option's header
 _BEFORE = const(9)  # number of the option in front of it
+# 10: the length of the datagram
 
 _REASONS = (
     "shorter than a header",
@@ -40,43 +41,44 @@ class FormatError(ValueError):
 class Message:
     """A received datagram, read in place. Valid until the next `parse`; slices are views of the datagram.
 
-    type, code, mid: header fields. path: 24-bit hash of the Uri-Path. buf, end: the datagram and its length in bytes.
+    buf, end: the datagram and its length in bytes; code; path: the 24-bit hash of the Uri-Path. The rest are methods: a
+    class with one property stores every attribute slowly on MicroPython.
     """
 
     def __init__(self):
-        self.fields = array("i", bytes(40))
+        self.fields = array("i", bytes(44))
         self.buf = b""
-        self.end = self.type = self.code = self.mid = self.path = 0
+        self.end = self.code = self.path = 0
 
     def parse(self, buf, n):
-        """Take the first n bytes of buf as one message. Raises FormatError; type and mid are set if n >= 4."""
+        """Take the first n bytes of buf as one message. Raises FormatError."""
         self.buf = buf
         self.end = n
-        path = scan(buf, n, self.fields)
-        if n > 3:
-            self.type = buf[0] >> 4 & 3
-            self.code = buf[1]
-            self.mid = buf[2] << 8 | buf[3]
+        self.path = path = scan(buf, n, self.fields)
         if path < 0:
             raise FormatError(_REASONS[-1 - path])
-        self.path = path
+        self.code = buf[1]
 
-    @property
+    def type(self):
+        """CON, NON, ACK or RST."""
+        return self.buf[0] >> 4 & 3
+
+    def mid(self):
+        """The Message ID."""
+        return self.buf[2] << 8 | self.buf[3]
+
     def token(self):
         """The token: 0 to 8 bytes."""
         return bytes(memoryview(self.buf)[4 : self.fields[_FIRST]])
 
-    @property
     def payload(self):
         """A view of the payload; empty if there is none."""
         return memoryview(self.buf)[self.fields[_PAYLOAD] : self.end]
 
-    @property
     def payload_length(self):
         """Length of the payload in bytes."""
         return self.end - self.fields[_PAYLOAD]
 
-    @property
     def seen(self):
         """Which options are there: bit n for option n below 29, bit 29 for any above."""
         return self.fields[_SEEN]
@@ -100,18 +102,15 @@ class Message:
             return f[_LENGTH]
         return -1
 
-    @property
     def length(self):
         """Length in bytes of the option under the cursor."""
         return self.fields[_LENGTH]
 
-    @property
     def value(self):
         """A view of the option under the cursor."""
         at = self.fields[_VALUE]
         return memoryview(self.buf)[at : at + self.fields[_LENGTH]]
 
-    @property
     def uint(self):
         """The option under the cursor as an unsigned integer (RFC 7252 §3.2)."""
         at = self.fields[_VALUE]
@@ -122,18 +121,18 @@ class Message:
 
     def option(self, number, default=None):
         """The first option of this number as bytes, or `default`."""
-        return bytes(self.value) if self.find(number) >= 0 else default
+        return bytes(self.value()) if self.find(number) >= 0 else default
 
     def option_uint(self, number, default=None):
         """The first option of this number as an unsigned integer, or `default`."""
-        return self.uint if self.find(number) >= 0 else default
+        return self.uint() if self.find(number) >= 0 else default
 
     def options(self):
         """Every option as (number, bytes), in order."""
         found = []
         self.rewind()
         while (number := self.step()) >= 0:
-            found.append((number, bytes(self.value)))
+            found.append((number, bytes(self.value())))
         return found
 
 
@@ -162,11 +161,6 @@ class Writer:
         self.end = copy(buf, 4, token, start, length)
         self.last = 0
 
-    def answer(self, request, kind, code, mid=-1):
-        """Start a message with the token of this request, and its Message ID unless another is given."""
-        self.end = answer(self.buf, request.buf, kind, code, mid)
-        self.last = 0
-
     def option(self, number, value=b"", start=0, length=-1):
         """Append an option with the bytes value[start:start + length] (by default all of it)."""
         if length < 0:
@@ -182,8 +176,10 @@ class Writer:
     def option_uint(self, number, value):
         """Append an option with an unsigned integer below 2^32 in as few bytes as hold it (RFC 7252 §3.2)."""
         length = 0
-        while length < 4 and value >> 8 * length:
+        rest = value
+        while rest:
             length += 1
+            rest >>= 8
         self.option(number, b"\0\0\0\0", 0, length)
         at = self.end
         while length:
@@ -191,13 +187,6 @@ class Writer:
             at -= 1
             self.buf[at] = value & 255
             value >>= 8
-
-    def encoded(self, options, last):
-        """Append options that were encoded before, right after the token; `last` is the number of the last one."""
-        if self.last or self.end + len(options) > self.size:
-            raise ValueError("encoded options come first, and need %d bytes" % len(options))
-        self.end = copy(self.buf, self.end, options, 0, len(options))
-        self.last = last
 
     def copy_options(self, message, below=65536):
         """Append the options of `message` from its cursor on whose number is less than `below`.
@@ -238,3 +227,20 @@ class Writer:
     def message(self):
         """What was written, as bytes of its own."""
         return bytes(memoryview(self.buf)[: self.end])
+
+
+def uint_bytes(value):
+    """An unsigned integer as the value of an option: no leading zero bytes, 0 is empty (RFC 7252 §3.2)."""
+    length = 0
+    while value >> 8 * length:
+        length += 1
+    return value.to_bytes(length, "big")
+
+
+def encoded(options):
+    """The options of a message, pairs (number, bytes) by rising number, as they stand behind its token."""
+    w = Writer(bytearray(5 + sum([5 + len(value) for _, value in options])))
+    w.begin(0, 0, 0)
+    for number, value in options:
+        w.option(number, value)
+    return w.message()[4:]

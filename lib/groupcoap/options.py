@@ -132,7 +132,7 @@ def refused(message, known=None):
             if (
                 row is None
                 or (known is not None and number not in known)
-                or not row[3] <= message.length <= row[4]
+                or not row[3] <= message.length() <= row[4]
                 or (number == previous and not row[5])
             ):
                 return number

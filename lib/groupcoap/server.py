@@ -12,23 +12,37 @@ from micropython import const
 
 from . import numbers as n
 from . import options
-from .cri import write_response_forwarding
-from .errors import BadOption, MethodNotAllowed, NotAcceptable, NotFound, ProxyingNotSupported, ResponseError
+from .errors import (
+    BadOption,
+    InternalServerError,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    ProxyingNotSupported,
+    ResponseError,
+)
 from .hot import copy, path_is
-from .message import Message, Writer
+from .message import Message, encoded, uint_bytes
+from .origin import write_response_forwarding
 from .timers import after
 
 _NON = const(1)
-_ACK = const(2)
+_GET = const(1)
 _CONTENT = const(0x45)
 
-# Options of a request that need no look, as bits: Uri-Path, Uri-Query and the elective ones below 29
-_PLAIN = const(0x15555555 | 1 << 11 | 1 << 15)
+_SEEN = const(2)  # fields of a message: which options are there,
+_END = const(7)  # and where they end
+# Options of a request that need a look, as bits: all but Uri-Path, Uri-Query and the elective ones below 29
+_LOOK = const(0x3FFFFFFF & ~(0x15555555 | 1 << 11 | 1 << 15))
 _PROXY = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _KNOWN = _PROXY + (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.ACCEPT)
 
 _DEFAULT_CODE = bytes((0, n.CONTENT, n.CHANGED, n.CHANGED, n.DELETED, n.CONTENT, n.CHANGED, n.CHANGED))
 _METHODS = {"GET": n.GET, "POST": n.POST, "PUT": n.PUT, "DELETE": n.DELETE, "FETCH": n.FETCH, "PATCH": n.PATCH, "iPATCH": n.IPATCH}
+
+_type = type  # found at once, where a builtin takes two look-ups
+_bytes = bytes
+_len = len
 
 DEFAULT_LEISURE = 5000  # ms (RFC 7252 §4.8)
 
@@ -47,15 +61,13 @@ class Resource:
         self.content_format = content_format
         self.group = group
         self.rt = rt
-        self.methods = [None] * 8
-        w = Writer(bytearray(16))
-        w.begin(0, 0, 0)
+        self.methods = [_not_allowed] * 8
+        self.pairs = []
         if content_format is not None:
-            w.option_uint(n.CONTENT_FORMAT, content_format)
+            self.pairs.append((n.CONTENT_FORMAT, uint_bytes(content_format)))
         if max_age is not None:
-            w.option_uint(n.MAX_AGE, max_age)
-        self.options = w.message()[4:]
-        self.last_option = w.last
+            self.pairs.append((n.MAX_AGE, uint_bytes(max_age)))
+        self.options = encoded(self.pairs)
 
     def link(self):
         """Its entry in /.well-known/core (RFC 6690)."""
@@ -69,25 +81,41 @@ class Resource:
 
 def path_hash(segments):
     """The hash that `Message.parse` finds for a Uri-Path of these segments, bytes each."""
-    buf = bytearray(4 + sum(len(segment) + 5 for segment in segments))
-    w = Writer(buf)
-    w.begin(0, n.GET, 0)
-    for segment in segments:
-        w.option(n.URI_PATH, segment)
+    datagram = b"\x40\x01\0\0" + encoded([(n.URI_PATH, segment) for segment in segments])
     m = Message()
-    m.parse(buf, w.end)
+    m.parse(datagram, len(datagram))
     return m.path
+
+
+def _outcome(resource, method, result):
+    # What a handler gave back as (code, options as pairs, payload).
+    status = _DEFAULT_CODE[method]
+    if isinstance(result, tuple):
+        status, result = result
+    elif isinstance(result, int):
+        status = result
+        result = b""
+    if result is None:
+        result = b""
+    elif isinstance(result, str):
+        result = result.encode()
+    return status, resource.pairs if status == _CONTENT else [], result
+
+
+def _not_allowed(request):
+    raise MethodNotAllowed()
 
 
 class Server:
     """Serves resources at an endpoint. `address` is the node's own packed address; waiting: group answers at a time."""
 
-    acknowledges = False
-
     def __init__(self, endpoint, address=None, waiting=16, waiting_bytes=256, memberships=4):
         self.endpoint = endpoint
+        self._reply = endpoint.reply
         self.address = address
         self.resources = {}
+        self._entries = {}  # by hash of the path: what a plain GET needs
+        self._quick = self._entries.get
         self.suppressed = 0  # group answers left unsaid: errors, No-Response
         self.crowded = 0  # group requests dropped since too many were waiting, or one was too long
         self._leisure = array("i")  # ms, one for each membership
@@ -96,14 +124,16 @@ class Server:
         self._lengths = array("H", bytes(2 * waiting))  # 0: free
         self._peers = [None] * waiting
         self._groups = bytearray(waiting)
+        self._outcomes = [None] * waiting  # of those carried out
         self._message = Message()  # a waiting request, when its time has come
         self._timers = endpoint.timers
         self._first = endpoint.timers.reserve(waiting, self._due)
         self._periods = endpoint.timers.reserve(memberships, self._period_over)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
-        self._origin = bytearray(24)
-        self._origin_length = write_response_forwarding(self._origin, 0, address[:-2]) if address else 0
+        self._origin = bytearray(20)
+        length = write_response_forwarding(self._origin, 0, address) if address else 0
+        self._origin = bytes(self._origin[:length])
         self.add(Resource(".well-known/core", content_format=n.LINK_FORMAT, group=True), GET=self._links)
 
     def join(self, leisure=DEFAULT_LEISURE):
@@ -124,6 +154,9 @@ class Server:
         for method in handlers:
             resource.methods[_METHODS[method]] = handlers[method]
         self.resources[resource.hash] = resource
+        read = resource.methods[_GET]
+        path = resource.path
+        self._entries[resource.hash] = (resource, read, path, len(path), resource.options, len(resource.options))
 
     def resource(self, path, methods=("GET",), **attributes):
         """Decorator: serve a function at this path, e.g. @server.resource("temp", content_format=0)."""
@@ -135,61 +168,66 @@ class Server:
 
         return serve
 
-    def request(self, endpoint, m, peer, group, now):
+    def request(self, m, peer, group, now):
         """Take a request (Endpoint's role)."""
         if group:
             self._group_request(m, peer, group, now)
-        elif self._answer(m, 0):
-            endpoint.respond(peer)
-        elif m.type == 0:  # nothing to say, but it has come (RFC 7967 §2.1)
-            endpoint.acknowledge(m.mid, peer)
+            return
+        resource = None
+        quick = self._quick(m.path)
+        if quick is not None:
+            resource, read, path, size, options, length = quick
+            if m.code == _GET and path_is(m.buf, m.fields, path, size) and not m.fields[_SEEN] & _LOOK:
+                # A plain GET, the case that is to be quick; the rules are in `_evaluate` and `_say`.
+                try:
+                    payload = read(m)
+                    if _type(payload) is _bytes:
+                        self._reply(peer, m, _CONTENT, options, length, payload, _len(payload))
+                        return
+                    outcome = _outcome(resource, _GET, payload)
+                except Exception as e:
+                    outcome = self._failure(e)
+                self._say(m, peer, 0, outcome)
+                return
+        if not self._say(m, peer, 0, self._evaluate(m, resource)) and m.type() == 0:
+            self.endpoint.acknowledge(m, peer)  # nothing to say, but it has come (RFC 7967 §2.1)
 
-    def _answer(self, m, group):
-        # Write the answer to m into endpoint.out: False where none is to be sent.
-        code = m.code
-        age = None
-        seen = m.fields[2]
-        resource = self.resources.get(m.path)
+    def repeated(self, m, peer, now):
+        """Answer an idempotent request again (Endpoint's role)."""
+        self.request(m, peer, 0, now)
+
+    def _evaluate(self, m, resource):
+        # What there is to say to a request: (code, options as pairs, payload).
         try:
-            if seen & ~_PLAIN:
+            if m.fields[_SEEN] & _LOOK:
                 self._check(m, resource)
             if resource is None or not path_is(m.buf, m.fields, resource.path, len(resource.path)):
                 raise NotFound()
-            handler = resource.methods[code] if code < 8 else None
-            if handler is None:
-                raise MethodNotAllowed()
-            payload = handler(m)
-            status = _DEFAULT_CODE[code]
-            if type(payload) is tuple:
-                status, payload = payload
-            elif type(payload) is int:
-                status = payload
-                payload = None
-        except ResponseError as e:
-            status = e.code
-            payload = str(e)
-            age = e.max_age
+            return _outcome(resource, m.code, resource.methods[m.code](m))
         except Exception as e:  # a resource's fault is not to end the node
-            status = n.INTERNAL_SERVER_ERROR
-            payload = None
-            self.failed(e)
-        high = seen >> 29
-        if (group and (status > 95 or not payload)) or (high and self._unwanted(m, status)):
+            return self._failure(e)
+
+    def _failure(self, error):
+        if not isinstance(error, ResponseError):
+            self.failed(error)
+            error = InternalServerError()
+        age = error.max_age
+        return error.code, [] if age is None else [(n.MAX_AGE, uint_bytes(age))], str(error).encode()
+
+    def _say(self, m, peer, group, outcome):
+        # Send an outcome, unless it is one to be silent about: then False.
+        status, pairs, payload = outcome
+        if (group and (status > 95 or not payload)) or self._unwanted(m, status):
             self.suppressed += 1
             return False
-        out = self.endpoint.out
-        if m.type:
-            out.answer(m, _NON, status, self.endpoint.next_mid())
-        else:
-            out.answer(m, _ACK, status)
-        if status == _CONTENT:
-            out.encoded(resource.options, resource.last_option)
-        elif age is not None:
-            out.option_uint(n.MAX_AGE, age)
-        if high and self.address is not None and m.find(self._signaling) >= 0:
-            out.option(self._forwarding, self._origin, 0, self._origin_length)
-        if payload:
-            out.payload(payload.encode() if type(payload) is str else payload)
+        if self._origin and m.find(self._signaling) >= 0:  # profile 00: say whose answer this is
+            pairs = pairs + [(self._forwarding, self._origin)]
+        options = encoded(pairs)
+        try:
+            self._reply(peer, m, status, options, len(options), payload, len(payload))
+        except ValueError as e:  # more than one message holds
+            self.failed(e)
+            self._reply(peer, m, n.INTERNAL_SERVER_ERROR)
         return True
 
     def failed(self, error):
@@ -208,36 +246,34 @@ class Server:
 
     def _unwanted(self, m, status):
         # No-Response (RFC 7967): bit 1 for 2.xx, 3 for 4.xx, 4 for 5.xx.
-        return options.valid(m, n.NO_RESPONSE) >= 0 and m.uint >> (status >> 5) - 1 & 1
+        return options.valid(m, n.NO_RESPONSE) >= 0 and m.uint() >> (status >> 5) - 1 & 1
 
     def _group_request(self, m, peer, group, now):
         resource = self.resources.get(m.path)
-        if m.type != _NON or m.code > 7:
+        if m.type() != _NON:
             return  # a group request is Non-confirmable, and never reset (RFC 7252 §8.1)
         if resource is None or not resource.group or not path_is(m.buf, m.fields, resource.path, len(resource.path)):
             self.suppressed += 1
             return
-        buf = m.buf
-        length = m.end
-        unsafe = m.code != n.GET and m.code != n.FETCH
-        if unsafe:
-            if not self._answer(m, group):
-                return
-            buf = self.endpoint.buf
-            length = self.endpoint.out.end
+        outcome = None
+        if m.code != n.GET and m.code != n.FETCH:  # it takes effect now, and is answered later
+            outcome = self._evaluate(m, resource)
         for i in range(len(self._lengths)):
             if not self._lengths[i]:
                 break
         else:
             self.crowded += 1
             return
+        # Of a request that has been carried out, only what is in front of its payload is still needed.
+        length = m.end if outcome is None else m.fields[_END]
         if length > len(self._waiting[i]):
             self.crowded += 1
             return
-        self._lengths[i] = copy(self._waiting[i], 0, buf, 0, length)
+        self._lengths[i] = copy(self._waiting[i], 0, m.buf, 0, length)
         self._peers[i] = peer
         self._groups[i] = group
-        # Leisure periods of one membership do not overlap (bis §3.1.8): a further answer waits for the next one.
+        self._outcomes[i] = outcome
+        # Leisure periods of one membership do not overlap: a further answer waits for the next one (bis §3.1.8).
         start = self._period_end[group - 1]
         if start < 0:
             start = now
@@ -251,17 +287,15 @@ class Server:
         self._period_end[i] = -1
 
     def _due(self, i, now):
-        buf = self._waiting[i]
-        length = self._lengths[i]
+        m = self._message
+        m.parse(self._waiting[i], self._lengths[i])
+        outcome = self._outcomes[i]
+        if outcome is None:
+            outcome = self._evaluate(m, self.resources.get(m.path))
         peer = self._peers[i]
         self._lengths[i] = 0
-        self._peers[i] = None
-        if buf[1] > 31:
-            self.endpoint.transmit(buf, length, peer)
-        else:
-            self._message.parse(buf, length)
-            if self._answer(self._message, self._groups[i]):
-                self.endpoint.send(peer)
+        self._peers[i] = self._outcomes[i] = None
+        self._say(m, peer, self._groups[i], outcome)
 
     def _links(self, request):
         return ",".join([resource.link() for resource in self.resources.values()])

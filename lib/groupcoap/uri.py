@@ -8,8 +8,6 @@ A URI is cut at its delimiters first and percent-decoded afterwards, piece by pi
 a URI or an address is a ValueError.
 """
 
-from .cbor import utf8
-
 DEFAULT_PORTS = {
     "coap": 5683,
     "coaps": 5684,
@@ -222,7 +220,7 @@ def is_scheme(text):
 
 
 def parse_authority(raw):
-    """(ip, name, port) of an authority: ip bytes or None; name str, lower case, or None; port int or None."""
+    """(ip, name, port) of an authority: the IP address or None, else the name, a lower-case str; port int or None."""
     if b"@" in raw:
         raise ValueError("URI has user information in front of its host: expected host[:port]")
     ip = name = None
@@ -234,17 +232,25 @@ def parse_authority(raw):
         port = rest[1:]
     else:
         name, port = _cut(raw, b":")
-        name = utf8(percent_decode(name.lower()).lower())
-        if name is None:
-            raise ValueError("URI: host %r is not UTF-8" % raw)
+        name = _host_name(name.lower())
         ip = ipv4(name)
-        name = name if ip is None else None
     if not port:
         return ip, name, None
     number = _number(str(port, "utf-8"), 10)
     if not 0 <= number <= 65535:
         raise ValueError("URI: port %r: expected 0-65535" % port)
     return ip, name, number
+
+
+def _host_name(raw):
+    if b"%" not in raw:  # so it's ASCII, and a server needs no CBOR for it
+        return str(percent_decode(raw), "utf-8")
+    from .cbor import utf8
+
+    name = utf8(percent_decode(raw).lower())
+    if name is None:
+        raise ValueError("URI: host %r is not UTF-8" % raw)
+    return name
 
 
 def remove_dots(segments):
@@ -259,7 +265,7 @@ def remove_dots(segments):
                 up += 1
         elif segment != b".":
             kept.append(segment)
-    if segments and segments[-1] in (b".", b".."):
+    if segments[-1] in (b".", b".."):
         kept.append(b"")
     return up, kept
 

@@ -9,7 +9,8 @@ import errno
 import socket
 import sys
 
-from ._micropython import Alarm, clock, entropy  # noqa: F401
+from ._micropython import Alarm, clock, entropy, report, resolve  # noqa: F401
+from ._micropython import pending as _socket_pending
 from ._micropython import readable as _await_socket
 
 NEEDS_ADDRESS = False
@@ -83,6 +84,16 @@ class Ring:
         self._head = (i + 1) % _RING
         self._count -= 1
         return data, self._from[i]
+
+
+    def pending(self):
+        """Is there a datagram?"""
+        return self._count > 0
+
+
+def pending(s):
+    """A function that tells whether a datagram waits at this socket."""
+    return s.pending if _RP2 else _socket_pending(s)
 
 
 def readable(s):

@@ -2,13 +2,23 @@
 
 import asyncio
 import os
+import select
 import socket
 import struct
 import time
+import traceback
 
 NEEDS_ADDRESS = True
 
 entropy = os.urandom
+
+
+def resolve(name):
+    """The IPv4 address of a host name, 4 bytes, or None."""
+    try:
+        return socket.inet_aton(socket.gethostbyname(name))
+    except OSError:
+        return None
 
 
 def clock():
@@ -68,6 +78,11 @@ def multicast_from(s, interface, ttl):
     s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
 
 
+def pending(s):
+    """A function that tells whether a datagram (or an error) waits at this socket."""
+    return lambda: bool(select.select((s,), (), (), 0)[0])
+
+
 async def readable(s):
     """Await a datagram (or an error) on this socket."""
     loop = asyncio.get_running_loop()
@@ -77,6 +92,11 @@ async def readable(s):
         await ready
     finally:
         loop.remove_reader(s)
+
+
+def report(error):
+    """Print an exception with its traceback on stderr."""
+    traceback.print_exception(type(error), error, error.__traceback__)
 
 
 class Alarm:

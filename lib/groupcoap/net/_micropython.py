@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import select
+import socket
+import sys
 import time
 from asyncio import core
 
@@ -10,9 +13,25 @@ _MASK = 0x3FFFFFFF
 entropy = os.urandom
 
 
+def resolve(name):
+    """The IPv4 address of a host name, 4 bytes, or None."""
+    try:
+        found = socket.getaddrinfo(name, 0, socket.AF_INET)[0][-1]
+    except (OSError, IndexError):
+        return None
+    if isinstance(found, tuple):
+        return bytes([int(part) for part in found[0].split(".")])
+    return bytes(found[4:8])
+
+
 def clock():
     """The time in ms, masked to 30 bits (a board's ticks wrap there, the unix port's later)."""
     return time.ticks_ms() & _MASK
+
+
+def report(error):
+    """Print an exception with its traceback on stderr."""
+    sys.print_exception(error, sys.stderr)
 
 
 class _Readable:
@@ -38,6 +57,20 @@ def readable(socket):
     """Await a datagram (or an error) on this socket."""
     _readable.socket = socket  # taken up by the await before any other task runs
     return _readable
+
+
+def pending(s):
+    """A function that tells whether a datagram (or an error) waits at this socket; an EAGAIN costs four times that."""
+    poller = select.poll()
+    poller.register(s, select.POLLIN)
+    ipoll = poller.ipoll
+
+    def waits():
+        for _ in ipoll(0):
+            return True
+        return False
+
+    return waits
 
 
 class Alarm:

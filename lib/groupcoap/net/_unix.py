@@ -2,7 +2,7 @@
 
 import socket
 
-from ._micropython import Alarm, clock, entropy, readable  # noqa: F401
+from ._micropython import Alarm, clock, entropy, pending, readable, report, resolve  # noqa: F401
 
 NEEDS_ADDRESS = True
 

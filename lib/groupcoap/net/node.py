@@ -12,7 +12,7 @@ from ..timers import Timers, elapsed
 from . import platform
 
 _BURST = 8
-_VIEWS = 32
+_VIEWS = 128
 _LONGEST = MAX_MESSAGE + 128  # bytes of a datagram that is read; what is longer is dropped
 
 
@@ -31,62 +31,81 @@ class Link:
         self._raw = [None] * places
         self._packed = [None] * places
         self._mask = places - 1
-        self._views = [b""] * _VIEWS
+        self._last_raw = self._last_peer = None
+        self._buf = None
+        self._views = [None] * (_VIEWS + 1)  # of the endpoint's buffer, by length: made once, as each takes heap
+        self._sendto = self.socket.sendto
+
+    def attach(self, endpoint):
+        """Carry datagrams to and from this endpoint."""
+        self.endpoint = endpoint
+        self._buf = endpoint.buf
 
     def transmit(self, buf, length, peer):
         """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
-        i = platform.place_of(peer) & self._mask
-        if self._packed[i] is peer or self._packed[i] == peer:
-            raw = self._raw[i]
-        else:
-            raw = platform.sockaddr(peer)
-        if buf is self.endpoint.buf:
-            view = self._views[length & _VIEWS - 1]
-            if len(view) != length:
-                view = self._views[length & _VIEWS - 1] = memoryview(buf)[:length]
-        else:
+        raw = self._last_raw if peer is self._last_peer else self._sockaddr(peer)
+        if buf is not self._buf or length > _VIEWS:
             view = memoryview(buf)[:length]
+        else:
+            view = self._views[length]
+            if view is None:
+                self._views[length] = view = memoryview(buf)[:length]
         try:
-            self.socket.sendto(view, raw)
+            self._sendto(view, raw)
         except OSError:
             self.send_errors += 1
 
-    def peer(self, raw):
-        """The packed address of a socket address: always the same object while it is in the table."""
+    def _sockaddr(self, peer):
+        i = platform.place_of(peer) & self._mask
+        return self._raw[i] if self._packed[i] == peer else platform.sockaddr(peer)
+
+    def _peer(self, raw):
+        # The packed address of a socket address: the same object as long as it stays in the table.
         i = platform.place(raw) & self._mask
         if self._raw[i] != raw:
             self._raw[i] = raw
             self._packed[i] = platform.packed(raw)
-        return self._packed[i]
-
-    def drain(self, s, group):
-        """Take up to `_BURST` datagrams from this socket: True when there may be more."""
-        receive = self.endpoint.receive
-        recvfrom = s.recvfrom
-        now = platform.clock()
-        try:
-            for _ in range(_BURST):
-                data, raw = recvfrom(_LONGEST + 1)
-                length = len(data)
-                if length > _LONGEST:
-                    self.too_long += 1
-                else:
-                    receive(data, length, self.peer(raw), group, now)
-            return True
-        except OSError as e:
-            if e.errno != errno.EAGAIN:
-                self.receive_errors += 1  # an ICMP error of an earlier send, or a socket that is gone
-            return False
+        self._last_raw = self._raw[i]
+        self._last_peer = peer = self._packed[i]
+        return peer
 
     async def serve(self, s, group):
         """Receive from this socket for ever."""
-        node = self._node
+        waits = platform.pending(s)
+        clock = platform.clock
+        wake = self._node.wake
+        recvfrom = s.recvfrom
+        receive = self.endpoint.receive
+        length_of = len  # a builtin is found later than a local
+        last = peer = None
+        left = _BURST
         while True:
-            await platform.readable(s)
-            while self.drain(s, group):
-                node.wake()
+            if left:
+                await platform.readable(s)
+            else:
                 await asyncio.sleep(0)
-            node.wake()
+            now = clock()
+            left = _BURST
+            try:
+                while left:
+                    data, raw = recvfrom(_LONGEST + 1)
+                    length = length_of(data)
+                    if raw != last:
+                        peer = self._peer(raw)
+                        last = raw
+                    if length > _LONGEST:
+                        self.too_long += 1
+                    else:
+                        receive(data, length, peer, group, now)
+                    if left == _BURST and not waits():  # mostly there is one, and an EAGAIN takes time and heap
+                        break
+                    left -= 1
+            except OSError as e:
+                if e.errno != errno.EAGAIN:  # an earlier send, told by ICMP
+                    self.receive_errors += 1
+            except Exception as e:  # a fault of ours costs this datagram, not the node
+                self._node.fault(e)
+            wake(now)
 
 
 class Node:
@@ -95,6 +114,7 @@ class Node:
     def __init__(self):
         self.timers = Timers()
         self.links = []
+        self.faults = 0
         self._sockets = []
         self._tasks = []
         self._alarm = None
@@ -108,7 +128,7 @@ class Node:
         link = Link(self, address, peers)
         platform.multicast_from(link.socket, interface, ttl)
         endpoint = Endpoint(link.transmit, self.timers, platform.entropy, **sizes)
-        link.endpoint = endpoint
+        link.attach(endpoint)
         self.links.append(link)
         self._sockets.append((link, link.socket, 0))
         return endpoint
@@ -138,15 +158,23 @@ class Node:
         for _, s, _ in self._sockets:
             s.close()
 
-    def wake(self):
+    def fault(self, error):
+        """Report an exception that should not have been: the node goes on."""
+        self.faults += 1
+        platform.report(error)
+
+    def wake(self, now):
         """Heed the timers: they may have an earlier deadline than a moment ago."""
         at = self.timers.poll_at()
         if at is not None and at != self._next:
             self._next = at
-            self._alarm.within(max(0, -elapsed(platform.clock(), at)))
+            self._alarm.within(max(0, -elapsed(now, at)))
 
     def _due(self):
         now = platform.clock()
-        self.timers.poll(now)
+        try:
+            self.timers.poll(now)
+        except Exception as e:
+            self.fault(e)
         self._next = at = self.timers.poll_at()
         return None if at is None else max(0, -elapsed(now, at))

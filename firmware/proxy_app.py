@@ -1,0 +1,49 @@
+"""The proxy role from a configuration."""
+
+from groupcoap.net import platform
+from groupcoap.proxy.access import AllowList
+from groupcoap.proxy.forward import ForwardProxy
+from groupcoap.proxy.relay import Relay
+from groupcoap.server import Server
+
+
+def build(node, config):
+    """Make the proxy of this configuration on `node`; gives its client-facing endpoint. Raises OSError."""
+    proxy = config["proxy"]
+    address = config["address"] + bytes((config["port"] >> 8, config["port"] & 255))
+    sizes = {"recent_messages": config["recent_messages"]}
+    downstream = node.endpoint(address, None, 1, config["peers"], token_slots=1, **sizes)
+    upstream = node.endpoint(
+        config["address"] + b"\0\0",
+        config["multicast_interface"],
+        config["multicast_ttl"],
+        config["peers"],
+        token_slots=config["token_slots"],
+        **sizes
+    )
+    downstream.role = ForwardProxy(
+        Relay(downstream, upstream),
+        Server(downstream, address, waiting=1),
+        AllowList([(entry["client"], entry["groups"], entry["unicast"]) for entry in proxy["allow"]]),
+        address,
+        max_timeout=proxy["max_timeout_s"],
+        nstart=proxy["nstart"],
+        probing_rate=proxy["probing_rate"],
+        resolve=platform.resolve if proxy["resolve_names"] else None,
+    )
+    upstream.role = Refuser(upstream)
+    return downstream
+
+
+class Refuser:
+    """The role of an endpoint that serves nothing: requests are reset (RFC 7252 §4.2)."""
+
+    def __init__(self, endpoint):
+        self._endpoint = endpoint
+
+    def request(self, m, peer, group, now):
+        if m.type() == 0 and not group:
+            self._endpoint.reset(m.buf, peer)
+
+    def repeated(self, m, peer, now):
+        self.request(m, peer, 0, now)

@@ -1,0 +1,198 @@
+"""The proxy's open exchanges, and the way of the responses back to the clients (draft-ietf-core-groupcomm-proxy §5.4).
+
+A slot of the upstream endpoint's token table is one exchange. Here, beside it, stands whose it is: the client's token in
+a fixed row of bytes, its address, and what kind of exchange. A response to a group request goes out at once as a
+Non-confirmable message with the client's token, Reply-From put in; nothing is allocated for it.
+"""
+
+from micropython import const
+
+from .. import numbers as n
+from .. import options
+from ..hot import copy, relay, same
+from ..origin import write_reply_from
+from ..timers import after
+
+_NON = const(1)
+_SEEN = const(2)  # field of a message: which options are there
+_ROW = const(9)  # bytes of a slot: length of the client's token, then the token
+
+# Bits of the unsafe options below 29 that a response is not to have, and of "there is one above 28"
+_REFUSED = const(1 << 2 | 1 << 3 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 15 | 1 << 18 | 1 << 19 | 1 << 22 | 1 << 26)
+_LOOK = const(0x20000000 | _REFUSED)
+
+FREE = const(0)
+GROUP = const(1)
+UNICAST_NON = const(2)  # the client's request was Non-confirmable
+UNICAST_CON = const(3)  # Confirmable, not yet acknowledged
+UNICAST_ACKED = const(4)  # Confirmable and acknowledged: a separate response is due
+
+ACK_DELAY = 1000  # ms after which a client's CON is acknowledged, the answer still being out; below its ACK_TIMEOUT
+
+
+class Relay:
+    """The exchanges open between `downstream`, the endpoint that clients talk to, and `upstream`, towards servers."""
+
+    def __init__(self, downstream, upstream):
+        slots = upstream.tokens.slots
+        self.downstream = downstream
+        self.upstream = upstream
+        self.kinds = bytearray(slots)
+        self.answers = [0] * slots  # responses relayed so far
+        self.targets = [None] * slots  # packed address that the request went to
+        self.peers = [None] * slots  # of the clients
+        self._clients = bytearray(_ROW * slots)
+        self.mids = [0] * slots  # Message IDs of the clients' CON requests
+        self._insert = [0] * slots  # number of the option to put in; 0: none, the server has done it
+        self._origin = bytearray(24)  # Reply-From for `_source`
+        self._origin_length = 0
+        self._source = None
+        self._reply_from = options.number(options.REPLY_FROM)
+        self._ack_timers = upstream.timers.reserve(slots, self._ack_due)
+        self.refused_responses = 0  # that had an unsafe option unknown here
+
+    def open(self, kind, m, peer, target, lifetime, now, insert=False):
+        """Take a slot for the request m of this peer, for `lifetime` ms: its number, or -1 when all are taken."""
+        slot = self.upstream.tokens.allocate(self, lifetime, now, None if kind == GROUP else target)
+        if slot >= 0:
+            token = m.buf[0] & 15
+            self.kinds[slot] = kind
+            self.answers[slot] = 0
+            self.targets[slot] = target
+            self.peers[slot] = peer
+            self._clients[_ROW * slot] = token
+            copy(self._clients, _ROW * slot + 1, m.buf, 4, token)
+            self.mids[slot] = m.mid()
+            self._insert[slot] = self._reply_from if insert else 0
+            if kind == UNICAST_CON:
+                timers = self.upstream.timers
+                timers.set(self._ack_timers + slot, after(now, ACK_DELAY))
+        return slot
+
+    def find(self, m, peer):
+        """The open exchange of this peer whose token is that of its request m, or -1."""
+        token = m.buf[0] & 15
+        for slot in range(len(self.kinds)):
+            if (
+                self.kinds[slot]
+                and self._clients[_ROW * slot] == token
+                and self.peers[slot] == peer
+                and same(self._clients, _ROW * slot + 1, m.buf, 4, token)
+            ):
+                return slot
+        return -1
+
+    def close(self, slot):
+        """Free a slot; what comes for it from now on is dropped."""
+        self.kinds[slot] = FREE
+        self.targets[slot] = self.peers[slot] = None
+        self.upstream.timers.stop(self._ack_timers + slot)
+        self.upstream.outgoing.cancel(self, slot)
+        self.upstream.tokens.release(slot)
+
+    def open_to(self, target):
+        """How many exchanges are open with this group?"""
+        return sum([1 for other in self.targets if other == target])
+
+    def response(self, slot, m, peer, now):
+        """Relay a response that matches this slot."""
+        if self.kinds[slot] != GROUP:
+            self._individual(slot, m, now)
+            return
+        if m.fields[_SEEN] & _LOOK and self._unsafe(m):
+            self._refuse(slot, peer)
+            return
+        down = self.downstream
+        insert = self._insert[slot]
+        if insert and peer is not self._source:
+            self._name(peer)
+        end = relay(down.buf, m.buf, m.fields, self._clients, _ROW * slot, down.mids, insert, self._origin, self._origin_length)
+        if end:
+            self.answers[slot] += 1
+            down.transmit(down.buf, end, self.peers[slot])
+        else:  # too long with Reply-From in it
+            self._refuse(slot, peer)
+
+    def _name(self, peer):
+        self._origin_length = write_reply_from(self._origin, 0, peer)
+        self._source = peer
+
+    def _unsafe(self, m):
+        # Is there an unsafe option that this proxy does not know? (RFC 7252 §5.7.1)
+        if m.fields[_SEEN] & _REFUSED:
+            return True
+        m.rewind()
+        while True:
+            number = m.step()
+            if number < 0:
+                return False
+            if number > 28 and options.unsafe(number) and options.lookup(number) is None:
+                return True
+
+    def _begin(self, slot, kind, code, mid):
+        row = _ROW * slot
+        self.downstream.out.begin(kind, code, mid, self._clients, row + 1, self._clients[row])
+
+    def _refuse(self, slot, peer):
+        # Of a group's responses one that cannot be relayed: 5.02 in its place, with its origin.
+        self.refused_responses += 1
+        down = self.downstream
+        self._begin(slot, _NON, n.BAD_GATEWAY, down.next_mid())
+        if self._insert[slot]:
+            self._name(peer)
+            down.out.option(self._insert[slot], self._origin, 0, self._origin_length)
+        down.send(self.peers[slot])
+
+    def _individual(self, slot, m, now):
+        code = m.code
+        if m.fields[_SEEN] & _LOOK and self._unsafe(m):
+            self.refused_responses += 1
+            self._answer(slot, n.BAD_GATEWAY, now)
+            return
+        self._answer(slot, code, now, m)
+
+    def _answer(self, slot, code, now, m=None):
+        # Answer an individual request, with options and payload of m if given, and close its slot.
+        down = self.downstream
+        out = down.out
+        kind = self.kinds[slot]
+        peer = self.peers[slot]
+        if kind == UNICAST_CON:
+            self._begin(slot, n.ACK, code, self.mids[slot])
+        else:
+            self._begin(slot, n.CON if kind == UNICAST_ACKED else _NON, code, down.next_mid())
+        if m is not None:
+            m.rewind()
+            out.copy_options(m)
+            f = m.fields
+            out.payload(m.buf, f[1], m.payload_length())
+        self.answers[slot] += 1
+        self.close(slot)
+        if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
+            down.send(peer)
+
+    def _ack_due(self, slot, now):
+        if self.kinds[slot] == UNICAST_CON:
+            self.acknowledge(slot)
+
+    def acknowledge(self, slot):
+        """Acknowledge a client's CON request; the response then comes separately (RFC 7252 §5.2.2)."""
+        down = self.downstream
+        self.kinds[slot] = UNICAST_ACKED
+        down.out.begin(n.ACK, n.EMPTY, self.mids[slot])
+        down.send(self.peers[slot])
+
+    def acknowledged(self, slot, now):
+        """A server has the request: its response may still be long in coming (Outgoing's owner)."""
+
+    def message_failed(self, slot, reset, now):
+        """A server has reset a CON request or stayed silent; slot -1: a client has, and nothing is to be done."""
+        if slot >= 0 and self.kinds[slot] > GROUP:
+            self._answer(slot, n.BAD_GATEWAY if reset else n.GATEWAY_TIMEOUT, now)
+
+    def token_expired(self, slot, now):
+        """The time of this exchange is over: T' of a group request, or a server that has not answered."""
+        if self.kinds[slot] > GROUP:
+            self._answer(slot, n.GATEWAY_TIMEOUT, now)
+        else:
+            self.close(slot)
