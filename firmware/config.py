@@ -116,7 +116,8 @@ def resources(value, where):
     found = {}
     for path in value:
         if not path or path[0] == "/" or len(path) > 128 or any(len(s) > 32 for s in path.split("/")):
-            raise ConfigError("%s: path %s: expected segments of at most 32 characters, as in a/b" % (where, json.dumps(path)))
+            expected = "expected segments of at most 32 characters, as in a/b"
+            raise ConfigError("%s: path %s: %s" % (where, json.dumps(path), expected))
         found[path] = _resource(value[path], "%s.%s" % (where, path))
     return found
 
@@ -138,7 +139,7 @@ _COMMON = {
     "port": (number(1, 65535), 5683),
     "multicast_interface": (ip, None),
     "multicast_ttl": (number(0, 255), 1),
-    "token_slots": (number(1, 256), 16),
+    "token_slots": (number(1, 255), 16),
     "recent_messages": (number(4, 4096), 128),
     "peers": (number(1, 1024), 32),
     "option_numbers": (table({name: (number(1, 65535), None) for name in options.PROFILE_OPTIONS}), None),
@@ -162,7 +163,7 @@ _PROXY = {
             {
                 "mode": (one_of("forward"), "forward"),
                 "max_timeout_s": (number(1, 86400), 120),
-                "nstart": (number(1, 256), None),
+                "nstart": (number(1, 255), None),
                 "probing_rate": (number(0, 1000000), 0),
                 "resolve_names": (boolean, False),
                 "allow": (listed(table(_CLIENT), 64), []),

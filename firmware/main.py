@@ -50,7 +50,8 @@ def main(path="/config.json"):
         pass
     except OSError as e:
         address = uri.ip_text(config["address"]) if config["address"] else "?"
-        print("groupcoap: address: %s port %d cannot be bound (error %s)" % (address, config["port"], e.errno), file=sys.stderr)
+        text = "groupcoap: address: %s port %d cannot be bound (error %s)"
+        print(text % (address, config["port"], e.errno), file=sys.stderr)
         return 2
     return 0
 

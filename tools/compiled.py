@@ -1,4 +1,4 @@
-"""The library and the firmware as .mpy files, as a board gets them: compiled by mpy-cross, anew where a source changed."""
+"""The library and the firmware as .mpy files, as a board gets them: compiled again where a source has changed."""
 
 import os
 import platform
@@ -8,7 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 SOURCES = (HERE / "lib", HERE / "firmware")
-NATIVE = ("endpoint.py", "node.py", "server.py")  # what every datagram passes through: a fifth faster as machine code
+# What each datagram passes through: a fifth faster as machine code
+NATIVE = ("endpoint.py", "node.py", "relay.py", "server.py", "tokens.py")
 VENV = HERE / ".venv" / "bin"
 
 

@@ -156,6 +156,15 @@ def same(a, at, b, start, n):
     return True
 
 
+def match(rows, slots, buf, peer):
+    if buf[0] & 15 != 8 or buf[4] >= slots:
+        return -1
+    at = buf[4] << 5
+    if not same(rows, at, buf, 4, 8) or not same(rows, at + 9, peer, 0, rows[at + 8]):
+        return -1
+    return buf[4]
+
+
 def answer(dst, src, code, mids, options, size, payload, length):
     token = src[0] & 15
     if 5 + token + size + length > mids[1]:
@@ -216,8 +225,9 @@ def path_is(buf, f, path, n):
     return p == n
 
 
-def relay(dst, src, f, client, at, mids, number, value, size):
-    token = client[at]
+def relay(dst, src, f, client, at, mids, number, value):
+    token = client[at + 3]
+    size = value[0]
     start = f[0]
     end = f[7]
     if f[10] + token + size + 10 > mids[1]:
@@ -228,8 +238,14 @@ def relay(dst, src, f, client, at, mids, number, value, size):
     dst[1] = src[1]
     dst[2] = mid >> 8
     dst[3] = mid & 255
+    to = at + 3
+    while at < to:  # count
+        client[at] = client[at] + 1 & 255
+        if client[at]:
+            at = to
+        at += 1
+    at = to + 1
     to = 4
-    at += 1
     while to < 4 + token:
         dst[to] = client[at]
         to += 1
@@ -257,7 +273,7 @@ def relay(dst, src, f, client, at, mids, number, value, size):
         stop = start + length
         if number and seen > number:
             to = head(dst, to, number - last, size)
-            to = copy(dst, to, value, 0, size)
+            to = copy(dst, to, value, 1, size)
             last = number
             number = 0
         if number == 0 or seen != number:
@@ -273,7 +289,7 @@ def relay(dst, src, f, client, at, mids, number, value, size):
         start = stop
     if number:
         to = head(dst, to, number - last, size)
-        to = copy(dst, to, value, 0, size)
+        to = copy(dst, to, value, 1, size)
     end = f[10]
     while start < end:
         dst[to] = src[start]
@@ -291,10 +307,10 @@ def recent(table, peer, buf, now):
     h = high << 8 | low
     for i in range(length):
         h = (h * 33 + peer[i]) & 0xFFFFFF
-    row = 4 + ((h ^ low << 1) & table[1]) * 4 * words
-    oldest = row
+    first = 4 + ((h ^ low << 1) & table[1]) * 4 * words
+    oldest = first
     most = -1
-    for row in range(row, row + 4 * words, words):
+    for row in range(first, first + 4 * words, words):
         if table[row] < 0:
             oldest = row
             most = 0x3FFFFFFF

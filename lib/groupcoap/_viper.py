@@ -171,6 +171,32 @@ def same(a: ptr8, at: int, b: ptr8, start: int, n: int) -> bool:
 
 
 @micropython.viper
+def match(rows: ptr8, slots: int, buf: ptr8, peer: ptr8) -> int:
+    """The slot whose token, and whose source if it has one, are those of the response in buf from `peer`; or -1.
+
+    A slot's row has 32 bytes: its token (8, the slot's own number at first), the length of its source, the source.
+    """
+    if int(buf[0]) & 15 != 8:
+        return -1
+    slot = int(buf[4])
+    if slot >= slots:
+        return -1
+    at = slot << 5
+    i = 4
+    while i < 12:
+        if rows[at] != buf[i]:
+            return -1
+        at += 1
+        i += 1
+    i = int(rows[at])
+    while i:
+        if rows[at + i] != peer[i - 1]:
+            return -1
+        i -= 1
+    return slot
+
+
+@micropython.viper
 def answer(dst: ptr8, src: ptr8, code: int, mids: ptr32, options: ptr8, size: int, payload: ptr8, length: int) -> int:
     """Write the response to the request in src: to a CON an ACK, to a NON a NON with the next Message ID. Its end.
 
@@ -255,14 +281,16 @@ def path_is(buf: ptr8, f: ptr32, path: ptr8, n: int) -> bool:
 
 @micropython.viper
 def relay(
-    dst: ptr8, src: ptr8, f: ptr32, client: ptr8, at: int, mids: ptr32, number: int, value: ptr8, size: int
+    dst: ptr8, src: ptr8, f: ptr32, client: ptr8, at: int, mids: ptr32, number: int, value: ptr8
 ) -> int:
     """Write the response in src, scanned into f, as a NON to another client, with one option put in: its end.
 
-    client[at:]: the length of the client's token, then the token. Every option `number` of src gives way to one with
-    `size` bytes of value; number 0 puts nothing in. mids: as for `answer`. Returns 0 if there is no room.
+    client[at:]: a counter of what was written (3 bytes), the length of the client's token, the token. Every option
+    `number` of src gives way to one with the bytes of `value`, whose first is their count; number 0 puts nothing in.
+    mids: as for `answer`. Returns 0 if there is no room.
     """
-    token = int(client[at])
+    token = int(client[at + 3])
+    size = int(value[0])
     start = f[0]
     end = f[7]
     if f[10] + token + size + 10 > mids[1]:
@@ -273,8 +301,14 @@ def relay(
     dst[1] = src[1]
     dst[2] = mid >> 8
     dst[3] = mid
+    to = at + 3
+    while at < to:  # count
+        client[at] = int(client[at]) + 1
+        if client[at]:
+            at = to
+        at += 1
+    at = to + 1
     to = 4
-    at += 1
     while to < 4 + token:
         dst[to] = client[at]
         to += 1
@@ -302,7 +336,7 @@ def relay(
         stop = start + length
         if number and seen > number:
             to = int(head(dst, to, number - last, size))
-            to = int(copy(dst, to, value, 0, size))
+            to = int(copy(dst, to, value, 1, size))
             last = number
             number = 0
         if number == 0 or seen != number:
@@ -318,7 +352,7 @@ def relay(
         start = stop
     if number:
         to = int(head(dst, to, number - last, size))
-        to = int(copy(dst, to, value, 0, size))
+        to = int(copy(dst, to, value, 1, size))
     end = f[10]
     while start < end:
         dst[to] = src[start]
@@ -331,8 +365,8 @@ def relay(
 def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
     """Look the message in buf up by `peer` and its Message ID in the table of recent ones, and enter it if it is new.
 
-    Words of the table: [row length in words, number of sets - 1, lifetime in ms, bytes of an address], then rows in sets
-    of four: the time when the message came, ms, -1 for never; then bytes: its Message ID (2), its peer's packed address.
+    Words of the table: [words of a row, number of sets - 1, lifetime in ms, bytes of an address], then rows in sets of
+    four: the time when the message came, ms, -1 for never; then in bytes its Message ID (2) and its peer's address.
     Returns 1 for a duplicate, 0 for a new one, which has replaced the oldest of its set.
     """
     words = table[0]

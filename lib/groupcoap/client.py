@@ -1,4 +1,4 @@
-"""The client role: requests with one answer, and group requests with many (RFC 7252 §5, draft groupcomm-proxy §5.1, §5.5).
+"""The client role: requests with one answer, and group requests with many (RFC 7252 §5, draft groupcomm-proxy §5.1).
 
 A group request goes out by multicast, or as one unicast request to a proxy with Multicast-Timeout (profile 07) or
 Multicast-Signaling (00), T' seconds. Its token stays taken for T > T': through a proxy, T is T' and `MARGIN`, counted
@@ -8,6 +8,7 @@ from the acknowledgement of the request where there is one.
 from . import cri, options, uri
 from . import numbers as n
 from .message import uint_bytes
+from .tokens import ROW, TOKEN_LENGTH
 
 MARGIN = 2000  # ms: T - T', the worst round trip to a proxy
 UNICAST_TIMEOUT = 95000  # ms: MAX_TRANSMIT_WAIT and a round trip (RFC 7252 §4.8.2)
@@ -131,8 +132,9 @@ class Client:
         if content_format is not None and payload:
             pairs.append((n.CONTENT_FORMAT, uint_bytes(content_format)))
         out = endpoint.out
-        out.begin(n.CON if confirmable else n.NON, method, endpoint.next_mid(), endpoint.tokens.tokens, 8 * slot, 8)
-        for number in sorted(set([number for number, _ in pairs])):
+        kind = n.CON if confirmable else n.NON
+        out.begin(kind, method, endpoint.next_mid(), endpoint.tokens.rows, ROW * slot, TOKEN_LENGTH)
+        for number in sorted({number for number, _ in pairs}):
             for other, value in pairs:
                 if other == number:
                     out.option(number, value)

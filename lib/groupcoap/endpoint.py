@@ -5,8 +5,8 @@
 address, bytes: IP (4 or 16), then port (2). `group` is 0 for a datagram that came by unicast, else the number of the
 membership that it came in by.
 
-A role has request(message, peer, group, now), and repeated(message, peer, now) for an idempotent Confirmable request that
-comes again, so that its answer was lost or is still to come (RFC 7252 §4.5).
+A role has request(message, peer, group, now), and repeated(message, peer, now) for an idempotent Confirmable request
+that comes again, so that its answer was lost or is still to come (RFC 7252 §4.5).
 """
 
 from array import array
@@ -15,7 +15,7 @@ from micropython import const
 
 from . import numbers as n
 from .exchange import EXCHANGE_LIFETIME, NON_LIFETIME, Kept, Outgoing, Recent
-from .hot import answer, recent, scan
+from .hot import answer, match, recent, scan
 from .message import Message, Writer, encoded, uint_bytes
 from .tokens import Tokens
 
@@ -32,9 +32,8 @@ _ONCE = const(1)  # one that may not: POST, PATCH
 _RESPONSE = const(2)
 _REST = const(3)  # a ping, or a method unknown
 _SETTLE = const(4)  # an ACK or RST
-_ROUTE = bytes(
-    [_REST] + [_ONCE if code in (n.POST, n.PATCH) else _IDEMPOTENT for code in range(1, 8)] + [_REST] * 56 + [_RESPONSE] * 192
-)
+_REQUESTS = [_ONCE if code in (n.POST, n.PATCH) else _IDEMPOTENT for code in range(1, 8)]
+_ROUTE = bytes([_REST] + _REQUESTS + [_REST] * 56 + [_RESPONSE] * 192)
 _RETRY = encoded([(n.MAX_AGE, uint_bytes(NON_LIFETIME // 1000))])
 
 
@@ -64,6 +63,9 @@ class Endpoint:
         self.buf = bytearray(max_message)
         self.out = Writer(self.buf)
         self.tokens = Tokens(token_slots, timers, entropy)
+        self._rows = self.tokens.rows
+        self._slots = token_slots
+        self._owners = self.tokens.owners
         self.recent = Recent(recent_messages, address_bytes, timers)
         self._recent = self.recent.table
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers)
@@ -130,8 +132,11 @@ class Endpoint:
             elif buf[0] < 0x50 and not group:
                 self.role.repeated(m, peer, now)
         elif route == _RESPONSE:
-            if not group:
-                self._response(m, buf[0] < 0x50, peer, now)
+            slot = match(self._rows, self._slots, buf, peer)
+            if slot < 0 or buf[0] < 0x50 or group:
+                self._response(m, slot, peer, group, now)
+            elif not recent(self._recent, peer, buf, now):
+                self._owners[slot].response(slot, m, peer, now)
         else:
             self._other(m, code, route, peer, group, now)
 
@@ -187,19 +192,18 @@ class Endpoint:
         elif (m.code == 0 or m.code > 63) and self.outgoing.acknowledged(peer, m.mid(), now) and m.code:
             slot = self.tokens.find(m.buf, peer)
             if slot >= 0:
-                self.tokens.owners[slot].response(slot, m, peer, now)
+                self._owners[slot].response(slot, m, peer, now)
 
-    def _response(self, m, confirmable, peer, now):
-        if recent(self._recent, peer, m.buf, now):
-            if confirmable:
-                self.acknowledge(m, peer)
+    def _response(self, m, slot, peer, group, now):
+        # One that is Confirmable or that nobody waits for.
+        if m.type() != _CON or group:
             return
-        slot = self.tokens.find(m.buf, peer)
-        if slot >= 0:
-            if confirmable:
-                self.acknowledge(m, peer)
-            self.tokens.owners[slot].response(slot, m, peer, now)
-        elif confirmable:
+        if recent(self._recent, peer, m.buf, now):
+            self.acknowledge(m, peer)
+        elif slot >= 0:
+            self.acknowledge(m, peer)
+            self._owners[slot].response(slot, m, peer, now)
+        else:
             self.reset(m.buf, peer)
 
     def _transmit(self, buf, length, peer):

@@ -113,8 +113,8 @@ class Outgoing:
     """Up to `places` Confirmable messages of up to `size` bytes each that wait for their acknowledgement.
 
     transmit(buf, n, peer) sends; entropy(n) gives n random bytes. The sender of a message is its owner:
-    `owner.acknowledged(ref, now)` tells it of the ACK, `owner.message_failed(ref, reset, now)` that the peer has reset the
-    message (True) or stayed silent (False).
+    `owner.acknowledged(ref, now)` tells it of the ACK, `owner.message_failed(ref, reset, now)` that the peer has reset
+    the message (True) or stayed silent (False).
     """
 
     def __init__(self, places, size, transmit, timers, entropy):

@@ -38,7 +38,15 @@ _PROXY = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _KNOWN = _PROXY + (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.ACCEPT)
 
 _DEFAULT_CODE = bytes((0, n.CONTENT, n.CHANGED, n.CHANGED, n.DELETED, n.CONTENT, n.CHANGED, n.CHANGED))
-_METHODS = {"GET": n.GET, "POST": n.POST, "PUT": n.PUT, "DELETE": n.DELETE, "FETCH": n.FETCH, "PATCH": n.PATCH, "iPATCH": n.IPATCH}
+_METHODS = {
+    "GET": n.GET,
+    "POST": n.POST,
+    "PUT": n.PUT,
+    "DELETE": n.DELETE,
+    "FETCH": n.FETCH,
+    "PATCH": n.PATCH,
+    "iPATCH": n.IPATCH,
+}
 
 _type = type  # found at once, where a builtin takes two look-ups
 _bytes = bytes
@@ -148,9 +156,9 @@ class Server:
         return len(self._leisure)
 
     def add(self, resource, **handlers):
-        """Serve this resource, e.g. add(Resource("temp"), GET=read). Raises ValueError for a second one of that path."""
+        """Serve this resource: add(Resource("temp"), GET=read). Raises ValueError for a second one of that path."""
         if resource.hash in self.resources:
-            raise ValueError("resource /%s: there is one of that path (or of its hash)" % b"/".join(resource.segments).decode())
+            raise ValueError("/%s: there is a resource of that path" % b"/".join(resource.segments).decode())
         for method in handlers:
             resource.methods[_METHODS[method]] = handlers[method]
         self.resources[resource.hash] = resource
@@ -163,7 +171,7 @@ class Server:
 
         def serve(handler):
             resource = Resource(path, **attributes)
-            self.add(resource, **{method: handler for method in methods})
+            self.add(resource, **dict.fromkeys(methods, handler))
             return handler
 
         return serve

@@ -5,38 +5,38 @@ finds its exchange by one index and one comparison, a forged one does not, and n
 be used 2^24 times within MIN_TOKEN_REUSE_TIME (draft-ietf-core-groupcomm-bis §3.1.5), and its counter starts at random.
 """
 
-from array import array
+from micropython import const
 
-from .hot import copy, same
+from .hot import copy, match
 from .timers import after, elapsed
 
-TOKEN_LENGTH = 8
+TOKEN_LENGTH = const(8)
+ROW = const(32)  # bytes of a slot's row: token, length of the source, source (see `hot.match`)
+_NOBODY = const(0xFF)  # in place of a free slot's number: no token starts so and matches
 MIN_TOKEN_REUSE_TIME = 500000  # ms, where MAX_SERVER_RESPONSE_DELAY is not known
 
 
 class Tokens:
-    """`slots` (1 to 256) tokens on `timers`; entropy(n) gives n random bytes.
+    """`slots` (1 to 255) tokens on `timers`; entropy(n) gives n random bytes.
 
     Whoever allocates a slot is its owner: `owner.response(slot, message, peer, now)` takes what matches, and
     `owner.token_expired(slot, now)` is called at the end of its lifetime.
     """
 
     def __init__(self, slots, timers, entropy):
-        if not 1 <= slots <= 256:
-            raise ValueError("%d token slots: expected 1 to 256" % slots)
+        if not 1 <= slots <= 255:
+            raise ValueError("%d token slots: expected 1 to 255" % slots)
         self.slots = slots
         self.free = slots
-        self.tokens = bytearray(TOKEN_LENGTH * slots)
+        self.rows = bytearray(ROW * slots)  # a slot's token is at ROW * slot
         self.owners = [None] * slots
-        self._sources = [None] * slots
         self._stack = bytearray(range(slots))  # the free slots
         self._entropy = entropy
         self._timers = timers
         self._first = timers.reserve(slots, self._expired)
         for slot in range(slots):
-            start = TOKEN_LENGTH * slot
-            self.tokens[start] = slot
-            copy(self.tokens, start + 1, entropy(3), 0, 3)
+            self.rows[ROW * slot] = _NOBODY
+            copy(self.rows, ROW * slot + 1, entropy(3), 0, 3)
 
     def allocate(self, owner, lifetime, now, source=None):
         """Take a slot for `lifetime` ms: its index, or -1 when all are taken.
@@ -47,14 +47,17 @@ class Tokens:
             return -1
         self.free -= 1
         slot = self._stack[self.free]
-        at = TOKEN_LENGTH * slot + 3
-        for i in range(at, at - 3, -1):
-            self.tokens[i] = self.tokens[i] + 1 & 255
-            if self.tokens[i]:
+        rows = self.rows
+        at = ROW * slot
+        rows[at] = slot
+        for i in range(at + 3, at, -1):
+            rows[i] = rows[i] + 1 & 255
+            if rows[i]:
                 break
-        copy(self.tokens, at + 1, self._entropy(4), 0, 4)
+        copy(rows, at + 4, self._entropy(4), 0, 4)
+        rows[at + 8] = length = len(source) if source else 0
+        copy(rows, at + 9, source or b"", 0, length)
         self.owners[slot] = owner
-        self._sources[slot] = source
         self.extend(slot, lifetime, now)
         return slot
 
@@ -65,22 +68,15 @@ class Tokens:
     def release(self, slot):
         """Free a slot before its time; nothing if it is free. Its token will match no more."""
         if self.owners[slot] is not None:
-            self.owners[slot] = self._sources[slot] = None
+            self.owners[slot] = None
+            self.rows[ROW * slot] = _NOBODY
             self._timers.stop(self._first + slot)
             self._stack[self.free] = slot
             self.free += 1
 
     def find(self, buf, peer):
         """The slot whose token the response in buf from this peer carries, or -1."""
-        if buf[0] & 15 != TOKEN_LENGTH:
-            return -1
-        slot = buf[4]
-        if slot >= self.slots or self.owners[slot] is None:
-            return -1
-        source = self._sources[slot]
-        if source is not None and source != peer:
-            return -1
-        return slot if same(buf, 4, self.tokens, TOKEN_LENGTH * slot, TOKEN_LENGTH) else -1
+        return match(self.rows, self.slots, buf, peer)
 
     def remaining(self, now):
         """Milliseconds until the first of the taken slots is due; 0 when none is."""

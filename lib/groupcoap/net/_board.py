@@ -34,16 +34,6 @@ def sockaddr(peer):
     return "%d.%d.%d.%d" % (peer[0], peer[1], peer[2], peer[3]), peer[4] << 8 | peer[5]
 
 
-def place(pair):
-    """A small hash of a pair, that of `place_of` its packed address."""
-    return ord(pair[0][-1]) ^ pair[1]
-
-
-def place_of(peer):
-    """A small hash of a packed address."""
-    return 48 + peer[3] % 10 ^ (peer[4] << 8 | peer[5])
-
-
 class Ring:
     """A socket whose datagrams are taken out as soon as they come, into `_RING` places; `lost` counts the others."""
 

@@ -36,16 +36,6 @@ def sockaddr(peer):
     return socket.inet_ntoa(peer[:4]), peer[4] << 8 | peer[5]
 
 
-def place(pair):
-    """A small hash of a pair, that of `place_of` its packed address."""
-    return place_of(packed(pair))
-
-
-def place_of(peer):
-    """A small hash of a packed address."""
-    return peer[3] ^ peer[5] ^ peer[4]
-
-
 def _bound(address, reuse):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     if reuse:

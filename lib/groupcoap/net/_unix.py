@@ -22,16 +22,6 @@ def sockaddr(peer):
     return b"\x02\x00" + peer[4:6] + peer[0:4] + b"\0\0\0\0\0\0\0\0"
 
 
-def place(raw):
-    """A small hash of a raw sockaddr_in, that of `place_of` its packed address."""
-    return raw[7] ^ raw[3] ^ raw[2]
-
-
-def place_of(peer):
-    """A small hash of a packed address."""
-    return peer[3] ^ peer[5] ^ peer[4]
-
-
 def _bound(address, reuse):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     if reuse:

@@ -7,30 +7,30 @@ node's timers. Peers' addresses are translated through a fixed table of the last
 import asyncio
 import errno
 
-from ..endpoint import MAX_MESSAGE, Endpoint
+from micropython import const
+
+from ..endpoint import Endpoint
 from ..timers import Timers, elapsed
 from . import platform
 
-_BURST = 8
-_VIEWS = 128
-_LONGEST = MAX_MESSAGE + 128  # bytes of a datagram that is read; what is longer is dropped
+_BURST = const(8)
+_VIEWS = const(128)
+_LONGEST = const(1280)  # bytes of a datagram that is taken; what is longer is dropped
 
 
 class Link:
     """An endpoint's sockets: its own and one for each group. Counters: `too_long`, `receive_errors`, `send_errors`."""
 
     def __init__(self, node, address, peers):
-        places = 1
-        while places < peers:
-            places *= 2
         self._node = node
         self.address = address
         self.socket = platform.own_socket(address)
         self.endpoint = None
         self.too_long = self.receive_errors = self.send_errors = 0
-        self._raw = [None] * places
-        self._packed = [None] * places
-        self._mask = places - 1
+        self._places = peers
+        self._peers = {}  # socket address: packed address
+        self._raws = {}  # and back
+        self._raw_of = self._raws.get
         self._last_raw = self._last_peer = None
         self._buf = None
         self._views = [None] * (_VIEWS + 1)  # of the endpoint's buffer, by length: made once, as each takes heap
@@ -43,7 +43,11 @@ class Link:
 
     def transmit(self, buf, length, peer):
         """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
-        raw = self._last_raw if peer is self._last_peer else self._sockaddr(peer)
+        if peer is self._last_peer:
+            raw = self._last_raw
+        else:
+            self._last_raw = raw = self._raw_of(peer) or platform.sockaddr(peer)
+            self._last_peer = peer
         if buf is not self._buf or length > _VIEWS:
             view = memoryview(buf)[:length]
         else:
@@ -55,18 +59,14 @@ class Link:
         except OSError:
             self.send_errors += 1
 
-    def _sockaddr(self, peer):
-        i = platform.place_of(peer) & self._mask
-        return self._raw[i] if self._packed[i] == peer else platform.sockaddr(peer)
-
-    def _peer(self, raw):
-        # The packed address of a socket address: the same object as long as it stays in the table.
-        i = platform.place(raw) & self._mask
-        if self._raw[i] != raw:
-            self._raw[i] = raw
-            self._packed[i] = platform.packed(raw)
-        self._last_raw = self._raw[i]
-        self._last_peer = peer = self._packed[i]
+    def _heard(self, raw):
+        # A socket address that is not among the last ones heard: enter it, and give its packed form.
+        if len(self._peers) >= self._places:  # all at once: a dict that entries leave one by one gets slow
+            self._peers.clear()
+            self._raws.clear()
+        peer = platform.packed(raw)
+        self._peers[raw] = peer
+        self._raws[peer] = raw
         return peer
 
     async def serve(self, s, group):
@@ -76,6 +76,7 @@ class Link:
         wake = self._node.wake
         recvfrom = s.recvfrom
         receive = self.endpoint.receive
+        peer_of = self._peers.get
         length_of = len  # a builtin is found later than a local
         last = peer = None
         left = _BURST
@@ -91,7 +92,7 @@ class Link:
                     data, raw = recvfrom(_LONGEST + 1)
                     length = length_of(data)
                     if raw != last:
-                        peer = self._peer(raw)
+                        peer = peer_of(raw) or self._heard(raw)
                         last = raw
                     if length > _LONGEST:
                         self.too_long += 1

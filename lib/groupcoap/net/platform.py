@@ -1,9 +1,17 @@
 """What differs between platforms, behind one set of names; the rest of the project never asks where it runs.
 
-clock(): the time, ms masked to 30 bits. entropy(n): n random bytes. readable(socket): await a datagram; pending
-(socket): a function that tells whether one waits. Alarm(due): calls due() at a time. own_socket(address), group_socket(group, own, interface): bound, non-blocking. multicast_from
-(socket, interface, ttl). packed(sockaddr), sockaddr(packed), place(sockaddr), place_of(packed): the two forms of an
-address, and where in a peer table of 2^n places it goes. resolve(name), report(error). NEEDS_ADDRESS: must a configuration name its own address?
+    clock()                                  the time, ms masked to 30 bits
+    entropy(n)                               n random bytes
+    own_socket(address)                      bound, non-blocking
+    group_socket(group, own, interface)      the same, and joined
+    multicast_from(socket, interface, ttl)   how group requests leave
+    packed(sockaddr), sockaddr(packed)       the two forms of an address
+    readable(socket)                         awaits a datagram
+    pending(socket)                          a function that tells whether one waits
+    Alarm(due)                               calls due() at a time
+    resolve(name)                            the IP of a host name
+    report(error)                            prints an exception
+    NEEDS_ADDRESS                            must a configuration name the node's address?
 """
 
 import sys

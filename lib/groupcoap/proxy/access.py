@@ -9,7 +9,7 @@ class AllowList:
 
     def __init__(self, entries):
         self._entries = {ip: (tuple(groups), unicast) for ip, groups, unicast in entries}
-        self.groups = any([groups for groups, _ in self._entries.values()])  # is any group enabled at all?
+        self.groups = any(groups for groups, _ in self._entries.values())  # is any group enabled at all?
 
     def group(self, peer, address):
         """May this peer have group requests sent to this packed group address?"""

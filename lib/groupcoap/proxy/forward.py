@@ -23,6 +23,7 @@ from ..errors import (
 )
 from ..message import encoded, uint_bytes
 from ..timers import after, elapsed
+from ..tokens import ROW, TOKEN_LENGTH
 from .relay import GROUP, UNICAST_ACKED, UNICAST_CON, UNICAST_NON
 
 _NUMBERED = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
@@ -137,7 +138,7 @@ class ForwardProxy:
             if slot < 0:
                 raise self._busy(now, "all exchanges are taken")
             try:
-                self._write(m, n.NON, up.next_mid(), up.tokens.tokens, 8 * slot, 8, target, hops, True)
+                self._write(m, n.NON, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops, True)
             except ResponseError:
                 self.relay.close(slot)
                 raise
@@ -149,11 +150,12 @@ class ForwardProxy:
         confirmable = m.type() == n.CON
         if confirmable and up.outgoing.full():
             raise self._busy(now, "too many requests are under way")
-        slot = self.relay.open(UNICAST_CON if confirmable else UNICAST_NON, m, peer, target.address, _UNICAST_TIMEOUT, now)
+        kind = UNICAST_CON if confirmable else UNICAST_NON
+        slot = self.relay.open(kind, m, peer, target.address, _UNICAST_TIMEOUT, now)
         if slot < 0:
             raise self._busy(now, "all exchanges are taken")
         try:
-            self._write(m, m.type(), up.next_mid(), up.tokens.tokens, 8 * slot, 8, target, hops, False)
+            self._write(m, m.type(), up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops, False)
         except ResponseError:
             self.relay.close(slot)
             raise

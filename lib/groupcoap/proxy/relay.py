@@ -1,7 +1,7 @@
 """The proxy's open exchanges, and the way of the responses back to the clients (draft-ietf-core-groupcomm-proxy §5.4).
 
-A slot of the upstream endpoint's token table is one exchange. Here, beside it, stands whose it is: the client's token in
-a fixed row of bytes, its address, and what kind of exchange. A response to a group request goes out at once as a
+A slot of the upstream endpoint's token table is one exchange. Here, beside it, stands whose it is: the client's token
+in a fixed row of bytes, its address, and what kind of exchange. A response to a group request goes out at once as a
 Non-confirmable message with the client's token, Reply-From put in; nothing is allocated for it.
 """
 
@@ -15,7 +15,9 @@ from ..timers import after
 
 _NON = const(1)
 _SEEN = const(2)  # field of a message: which options are there
-_ROW = const(9)  # bytes of a slot: length of the client's token, then the token
+_ORIGINS = const(64)  # servers whose Reply-From is remembered
+_ROW = const(12)  # bytes of a slot: count of answers (3), length of the client's token, the token
+_TOKEN = const(4)
 
 # Bits of the unsafe options below 29 that a response is not to have, and of "there is one above 28"
 _REFUSED = const(1 << 2 | 1 << 3 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 15 | 1 << 18 | 1 << 19 | 1 << 22 | 1 << 26)
@@ -38,15 +40,14 @@ class Relay:
         self.downstream = downstream
         self.upstream = upstream
         self.kinds = bytearray(slots)
-        self.answers = [0] * slots  # responses relayed so far
         self.targets = [None] * slots  # packed address that the request went to
         self.peers = [None] * slots  # of the clients
         self._clients = bytearray(_ROW * slots)
         self.mids = [0] * slots  # Message IDs of the clients' CON requests
-        self._insert = [0] * slots  # number of the option to put in; 0: none, the server has done it
-        self._origin = bytearray(24)  # Reply-From for `_source`
-        self._origin_length = 0
-        self._source = None
+        self._group = [None] * slots  # of a group request: (client, number of the option to put in, or 0 for none)
+        self._scratch = bytearray(24)
+        self._origins = {}  # Reply-From for the last servers heard: length, value
+        self._origin_of = self._origins.get
         self._reply_from = options.number(options.REPLY_FROM)
         self._ack_timers = upstream.timers.reserve(slots, self._ack_due)
         self.refused_responses = 0  # that had an unsafe option unknown here
@@ -56,14 +57,15 @@ class Relay:
         slot = self.upstream.tokens.allocate(self, lifetime, now, None if kind == GROUP else target)
         if slot >= 0:
             token = m.buf[0] & 15
+            row = _ROW * slot
             self.kinds[slot] = kind
-            self.answers[slot] = 0
             self.targets[slot] = target
             self.peers[slot] = peer
-            self._clients[_ROW * slot] = token
-            copy(self._clients, _ROW * slot + 1, m.buf, 4, token)
+            self._clients[row] = self._clients[row + 1] = self._clients[row + 2] = 0
+            self._clients[row + 3] = token
+            copy(self._clients, row + _TOKEN, m.buf, 4, token)
             self.mids[slot] = m.mid()
-            self._insert[slot] = self._reply_from if insert else 0
+            self._group[slot] = (peer, self._reply_from if insert else 0) if kind == GROUP else None
             if kind == UNICAST_CON:
                 timers = self.upstream.timers
                 timers.set(self._ack_timers + slot, after(now, ACK_DELAY))
@@ -75,9 +77,9 @@ class Relay:
         for slot in range(len(self.kinds)):
             if (
                 self.kinds[slot]
-                and self._clients[_ROW * slot] == token
+                and self._clients[_ROW * slot + 3] == token
                 and self.peers[slot] == peer
-                and same(self._clients, _ROW * slot + 1, m.buf, 4, token)
+                and same(self._clients, _ROW * slot + _TOKEN, m.buf, 4, token)
             ):
                 return slot
         return -1
@@ -85,7 +87,7 @@ class Relay:
     def close(self, slot):
         """Free a slot; what comes for it from now on is dropped."""
         self.kinds[slot] = FREE
-        self.targets[slot] = self.peers[slot] = None
+        self.targets[slot] = self.peers[slot] = self._group[slot] = None
         self.upstream.timers.stop(self._ack_timers + slot)
         self.upstream.outgoing.cancel(self, slot)
         self.upstream.tokens.release(slot)
@@ -94,28 +96,39 @@ class Relay:
         """How many exchanges are open with this group?"""
         return sum([1 for other in self.targets if other == target])
 
+    def answers(self, slot):
+        """How many responses have been relayed for this slot?"""
+        row = _ROW * slot
+        return self._clients[row] | self._clients[row + 1] << 8 | self._clients[row + 2] << 16
+
     def response(self, slot, m, peer, now):
-        """Relay a response that matches this slot."""
-        if self.kinds[slot] != GROUP:
+        """Relay a response that matches this slot (Tokens' owner)."""
+        group = self._group[slot]
+        if group is None:
             self._individual(slot, m, now)
             return
-        if m.fields[_SEEN] & _LOOK and self._unsafe(m):
+        client, insert = group
+        f = m.fields
+        if f[_SEEN] & _LOOK and self._unsafe(m):
             self._refuse(slot, peer)
             return
+        origin = self._origin_of(peer) or self._name(peer)
         down = self.downstream
-        insert = self._insert[slot]
-        if insert and peer is not self._source:
-            self._name(peer)
-        end = relay(down.buf, m.buf, m.fields, self._clients, _ROW * slot, down.mids, insert, self._origin, self._origin_length)
+        buf = down.buf
+        end = relay(buf, m.buf, f, self._clients, _ROW * slot, down.mids, insert, origin)
         if end:
-            self.answers[slot] += 1
-            down.transmit(down.buf, end, self.peers[slot])
+            down.transmit(buf, end, client)
         else:  # too long with Reply-From in it
             self._refuse(slot, peer)
 
     def _name(self, peer):
-        self._origin_length = write_reply_from(self._origin, 0, peer)
-        self._source = peer
+        # Reply-From for this server, as in `_origins`.
+        if len(self._origins) >= _ORIGINS:  # all at once: a dict that entries leave one by one gets slow
+            self._origins.clear()
+        self._scratch[0] = length = write_reply_from(self._scratch, 1, peer)
+        origin = bytes(self._scratch[: 1 + length])
+        self._origins[peer] = origin
+        return origin
 
     def _unsafe(self, m):
         # Is there an unsafe option that this proxy does not know? (RFC 7252 §5.7.1)
@@ -131,17 +144,18 @@ class Relay:
 
     def _begin(self, slot, kind, code, mid):
         row = _ROW * slot
-        self.downstream.out.begin(kind, code, mid, self._clients, row + 1, self._clients[row])
+        self.downstream.out.begin(kind, code, mid, self._clients, row + _TOKEN, self._clients[row + 3])
 
     def _refuse(self, slot, peer):
         # Of a group's responses one that cannot be relayed: 5.02 in its place, with its origin.
         self.refused_responses += 1
         down = self.downstream
         self._begin(slot, _NON, n.BAD_GATEWAY, down.next_mid())
-        if self._insert[slot]:
-            self._name(peer)
-            down.out.option(self._insert[slot], self._origin, 0, self._origin_length)
-        down.send(self.peers[slot])
+        client, insert = self._group[slot]
+        if insert:
+            origin = self._name(peer)
+            down.out.option(insert, origin, 1, origin[0])
+        down.send(client)
 
     def _individual(self, slot, m, now):
         code = m.code
@@ -166,7 +180,6 @@ class Relay:
             out.copy_options(m)
             f = m.fields
             out.payload(m.buf, f[1], m.payload_length())
-        self.answers[slot] += 1
         self.close(slot)
         if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
             down.send(peer)
