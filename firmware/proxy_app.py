@@ -31,19 +31,4 @@ def build(node, config):
         probing_rate=proxy["probing_rate"],
         resolve=platform.resolve if proxy["resolve_names"] else None,
     )
-    upstream.role = Refuser(upstream)
     return downstream
-
-
-class Refuser:
-    """The role of an endpoint that serves nothing: requests are reset (RFC 7252 §4.2)."""
-
-    def __init__(self, endpoint):
-        self._endpoint = endpoint
-
-    def request(self, m, peer, group, now):
-        if m.type() == 0 and not group:
-            self._endpoint.reset(m.buf, peer)
-
-    def repeated(self, m, peer, now):
-        self.request(m, peer, 0, now)

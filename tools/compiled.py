@@ -14,7 +14,7 @@ VENV = HERE / ".venv" / "bin"
 
 
 def tool(name, variable):
-    """The path of a program: what the environment variable names, else the one in .venv, else the one on PATH, or None."""
+    """The path of a program: what the environment variable names, else that in .venv, else that on PATH, or None."""
     named = os.environ.get(variable)
     if named:
         return named

@@ -301,13 +301,14 @@ def relay(dst, src, f, client, at, mids, number, value):
 def recent(table, peer, buf, now):
     # Without pointers, a byte of a row's key takes a word.
     words = table[0]
-    length = table[3]
+    life = table[3] if buf[0] & 0x10 else table[2]
+    length = table[4]
     high = buf[2]
     low = buf[3]
     h = high << 8 | low
     for i in range(length):
         h = (h * 33 + peer[i]) & 0xFFFFFF
-    first = 4 + ((h ^ low << 1) & table[1]) * 4 * words
+    first = 5 + ((h ^ low << 1) & table[1]) * 4 * words
     oldest = first
     most = -1
     for row in range(first, first + 4 * words, words):
@@ -316,7 +317,7 @@ def recent(table, peer, buf, now):
             most = 0x3FFFFFFF
         else:
             age = (now - table[row]) & 0x3FFFFFFF
-            if age < table[2] and table[row + 1] == high and table[row + 2] == low:
+            if age < life and table[row + 1] == high and table[row + 2] == low:
                 i = 0
                 while i < length and table[row + 3 + i] == peer[i]:
                     i += 1

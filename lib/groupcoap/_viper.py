@@ -365,12 +365,13 @@ def relay(
 def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
     """Look the message in buf up by `peer` and its Message ID in the table of recent ones, and enter it if it is new.
 
-    Words of the table: [words of a row, number of sets - 1, lifetime in ms, bytes of an address], then rows in sets of
-    four: the time when the message came, ms, -1 for never; then in bytes its Message ID (2) and its peer's address.
+    Words of the table: [words of a row, number of sets - 1, lifetime of a CON and of a NON in ms, bytes of an address],
+    then rows in sets of four: when the message came, ms, -1 for never; in bytes its Message ID (2), its peer's address.
     Returns 1 for a duplicate, 0 for a new one, which has replaced the oldest of its set.
     """
     words = table[0]
-    length = table[3]
+    life = table[3] if int(buf[0]) & 0x10 else table[2]
+    length = table[4]
     high = int(buf[2])
     low = int(buf[3])
     h = high << 8 | low
@@ -378,7 +379,7 @@ def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
     while i < length:
         h = (h * 33 + int(peer[i])) & 0xFFFFFF
         i += 1
-    row = 4 + ((h ^ low << 1) & table[1]) * 4 * words
+    row = 5 + ((h ^ low << 1) & table[1]) * 4 * words
     stop = row + 4 * words
     oldest = row
     most = -1
@@ -389,7 +390,7 @@ def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
         else:
             age = (now - table[row]) & 0x3FFFFFFF
             key = ptr8(uint(table) + (row + 1 << 2))
-            if age < table[2] and int(key[0]) == high and int(key[1]) == low:
+            if age < life and int(key[0]) == high and int(key[1]) == low:
                 i = 0
                 while i < length and key[2 + i] == peer[i]:
                     i += 1

@@ -52,7 +52,7 @@ class _Exchange:
 
 
 class Client:
-    """Sends requests from an endpoint, whose role it takes: it serves nothing, so a request to it is reset.
+    """Sends requests from an endpoint, which may serve besides.
 
     Of each exchange, deliver(item) takes every Response, then None at its end or a RequestFailed.
     """
@@ -64,7 +64,6 @@ class Client:
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
-        endpoint.role = self
 
     def send(
         self,
@@ -188,15 +187,6 @@ class Client:
         exchange = self._exchanges[slot]
         self._finish(slot)
         exchange.deliver(None if exchange.group else RequestFailed("no answer"))
-
-    def request(self, m, peer, group, now):
-        """Reset a request: there is nothing to be had here (RFC 7252 §4.2)."""
-        if m.type() == n.CON and not group:
-            self.endpoint.reset(m.buf, peer)
-
-    def repeated(self, m, peer, now):
-        """The same for one that comes again."""
-        self.request(m, peer, 0, now)
 
     def _finish(self, slot):
         self._exchanges[slot] = None

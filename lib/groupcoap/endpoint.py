@@ -70,7 +70,7 @@ class Endpoint:
         self._recent = self.recent.table
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers)
         self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy)
-        self.role = None
+        self.role = self  # until it is given one, it resets requests
         self.malformed = 0  # datagrams that were no CoAP message
         r = entropy(2)
         self.mids = array("i", (r[0] << 8 | r[1], max_message))  # the last Message ID, room for an answer
@@ -78,6 +78,15 @@ class Endpoint:
     def start(self, now):
         """Begin at the time `now`, before the first datagram."""
         self.recent.start(now)
+
+    def request(self, m, peer, group, now):
+        """The role of an endpoint that serves nothing: reset a request (RFC 7252 §4.2)."""
+        if m.type() == _CON and not group:
+            self.reset(m.buf, peer)
+
+    def repeated(self, m, peer, now):
+        """The same for one that comes again."""
+        self.reset(m.buf, peer)
 
     def next_mid(self):
         """A fresh Message ID (RFC 7252 §4.4)."""

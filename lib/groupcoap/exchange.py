@@ -13,6 +13,7 @@ from .hot import KEY_BYTES_A_WORD, copy, same
 from .timers import after
 
 _MASK = const(0x3FFFFFFF)
+_HEADER = const(5)  # words in front of the rows of `Recent`
 _SWEEP = const(0x8000000)  # ms; well below the clock's half
 
 EXCHANGE_LIFETIME = 247000  # ms, RFC 7252 §4.8.2
@@ -33,11 +34,12 @@ class Recent:
         while 4 * sets < places:
             sets *= 2
         self._words = 1 + (2 + address_bytes + KEY_BYTES_A_WORD - 1) // KEY_BYTES_A_WORD
-        self.table = array("i", b"\xff" * (4 * (4 + 4 * sets * self._words)))
+        self.table = array("i", b"\xff" * (4 * (_HEADER + 4 * sets * self._words)))
         self.table[0] = self._words
         self.table[1] = sets - 1
         self.table[2] = EXCHANGE_LIFETIME
-        self.table[3] = address_bytes
+        self.table[3] = NON_LIFETIME
+        self.table[4] = address_bytes
         self._timers = timers
         self._timer = timers.reserve(1, self._sweep)
 
@@ -47,7 +49,7 @@ class Recent:
 
     def _sweep(self, _, now):
         table = self.table
-        for row in range(4, len(table), self._words):
+        for row in range(_HEADER, len(table), self._words):
             if table[row] >= 0 and now - table[row] & _MASK >= EXCHANGE_LIFETIME:
                 table[row] = -1
         self.start(now)

@@ -61,6 +61,10 @@ class Tokens:
         self.extend(slot, lifetime, now)
         return slot
 
+    def token(self, slot):
+        """The token of a slot, 8 bytes."""
+        return bytes(self.rows[ROW * slot : ROW * slot + TOKEN_LENGTH])
+
     def extend(self, slot, lifetime, now):
         """Let a taken slot live for `lifetime` ms from now."""
         self._timers.set(self._first + slot, after(now, lifetime))

@@ -14,6 +14,7 @@ from ._micropython import pending as _socket_pending
 from ._micropython import readable as _await_socket
 
 NEEDS_ADDRESS = False
+EMPTY_CLOSES = sys.platform == "esp32"
 
 _RP2 = sys.platform == "rp2"
 _SO_CALLBACK = 20

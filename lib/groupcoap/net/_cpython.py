@@ -9,6 +9,7 @@ import time
 import traceback
 
 NEEDS_ADDRESS = True
+EMPTY_CLOSES = False
 
 entropy = os.urandom
 

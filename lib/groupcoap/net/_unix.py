@@ -5,6 +5,7 @@ import socket
 from ._micropython import Alarm, clock, entropy, pending, readable, report, resolve  # noqa: F401
 
 NEEDS_ADDRESS = True
+EMPTY_CLOSES = False
 
 _IP = 0
 _IP_MULTICAST_IF = 32

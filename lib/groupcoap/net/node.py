@@ -21,10 +21,9 @@ _LONGEST = const(1280)  # bytes of a datagram that is taken; what is longer is d
 class Link:
     """An endpoint's sockets: its own and one for each group. Counters: `too_long`, `receive_errors`, `send_errors`."""
 
-    def __init__(self, node, address, peers):
+    def __init__(self, node, address, interface, ttl, peers):
         self._node = node
         self.address = address
-        self.socket = platform.own_socket(address)
         self.endpoint = None
         self.too_long = self.receive_errors = self.send_errors = 0
         self._places = peers
@@ -34,7 +33,16 @@ class Link:
         self._last_raw = self._last_peer = None
         self._buf = None
         self._views = [None] * (_VIEWS + 1)  # of the endpoint's buffer, by length: made once, as each takes heap
-        self._sendto = self.socket.sendto
+        self._interface = interface
+        self._ttl = ttl
+        self.open()
+
+    def open(self):
+        """Open the own socket, for the first time or again. Raises OSError."""
+        self.socket = s = platform.own_socket(self.address)
+        platform.multicast_from(s, self._interface, self._ttl)
+        self._sendto = s.sendto
+        return s
 
     def attach(self, endpoint):
         """Carry datagrams to and from this endpoint."""
@@ -69,11 +77,11 @@ class Link:
         self._raws[peer] = raw
         return peer
 
-    async def serve(self, s, group):
-        """Receive from this socket for ever."""
-        waits = platform.pending(s)
+    async def serve(self, s, group, again):
+        """Receive from this socket for ever; again() opens it anew where the platform has closed it."""
         clock = platform.clock
         wake = self._node.wake
+        waits = platform.pending(s)
         recvfrom = s.recvfrom
         receive = self.endpoint.receive
         peer_of = self._peers.get
@@ -96,8 +104,14 @@ class Link:
                         last = raw
                     if length > _LONGEST:
                         self.too_long += 1
-                    else:
+                    elif length or not platform.EMPTY_CLOSES:
                         receive(data, length, peer, group, now)
+                    else:
+                        s.close()
+                        s = again()
+                        waits = platform.pending(s)
+                        recvfrom = s.recvfrom
+                        break
                     if left == _BURST and not waits():  # mostly there is one, and an EAGAIN takes time and heap
                         break
                     left -= 1
@@ -126,20 +140,25 @@ class Node:
 
         Group requests leave by `interface` (IP, 4 bytes). peers: places in the address table; sizes as in `Endpoint`.
         """
-        link = Link(self, address, peers)
-        platform.multicast_from(link.socket, interface, ttl)
+        link = Link(self, address, interface, ttl, peers)
         endpoint = Endpoint(link.transmit, self.timers, platform.entropy, **sizes)
         link.attach(endpoint)
         self.links.append(link)
-        self._sockets.append((link, link.socket, 0))
+        self._sockets.append((link, link.socket, 0, link.open))
         return endpoint
 
     def join(self, endpoint, group, membership, interface=None):
         """Join this packed group address; its datagrams reach `endpoint` as membership number `membership`."""
-        for link in self.links:
-            if link.endpoint is endpoint:
-                s = platform.group_socket(group, link.address, interface)
-                self._sockets.append((link, s, membership))
+        link = [link for link in self.links if link.endpoint is endpoint][0]
+
+        def open_group():
+            return platform.group_socket(group, link.address, interface)
+
+        s = open_group()
+        for entry in self._sockets:
+            if entry[1] is s:  # a platform may have one socket for several groups
+                return
+        self._sockets.append((link, s, membership, open_group))
 
     def start(self):
         """Begin to receive, within a running loop."""
@@ -147,8 +166,8 @@ class Node:
         for link in self.links:
             link.endpoint.start(now)
         self._alarm = platform.Alarm(self._due)
-        for link, s, membership in self._sockets:
-            self._tasks.append(asyncio.create_task(link.serve(s, membership)))
+        for link, s, membership, again in self._sockets:
+            self._tasks.append(asyncio.create_task(link.serve(s, membership, again)))
 
     def stop(self):
         """Stop the tasks and close the sockets."""
@@ -156,8 +175,8 @@ class Node:
             task.cancel()
         if self._alarm is not None:
             self._alarm.stop()
-        for _, s, _ in self._sockets:
-            s.close()
+        for entry in self._sockets:
+            entry[1].close()
 
     def fault(self, error):
         """Report an exception that should not have been: the node goes on."""

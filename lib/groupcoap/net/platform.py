@@ -11,6 +11,7 @@
     Alarm(due)                               calls due() at a time
     resolve(name)                            the IP of a host name
     report(error)                            prints an exception
+    EMPTY_CLOSES                             does an empty datagram close the socket it comes to?
     NEEDS_ADDRESS                            must a configuration name the node's address?
 """
 
