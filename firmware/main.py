@@ -18,6 +18,8 @@ async def run(config):
         from proxy_app import build
     else:
         from server_app import build
+    if config["address"] is None:
+        config["address"] = platform.own_ip()
     node = Node()
     build(node, config)
     node.start()
@@ -32,7 +34,7 @@ def load(path):
     import config  # its 20 KB are needed this once
 
     try:
-        return config.load(path, platform.NEEDS_ADDRESS)
+        return config.load(path, not platform.ON_BOARD)
     except config.ConfigError as e:
         print("groupcoap: %s" % e, file=sys.stderr)
         return None
@@ -57,4 +59,6 @@ def main(path="/config.json"):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    status = main(*sys.argv[1:2])
+    if not platform.ON_BOARD:  # there it would start the board, and so this, again and again
+        sys.exit(status)

@@ -13,7 +13,7 @@ from ._micropython import Alarm, clock, entropy, report, resolve  # noqa: F401
 from ._micropython import pending as _socket_pending
 from ._micropython import readable as _await_socket
 
-NEEDS_ADDRESS = False
+ON_BOARD = True
 EMPTY_CLOSES = sys.platform == "esp32"
 
 _RP2 = sys.platform == "rp2"
@@ -22,6 +22,13 @@ _IP = 0
 _RING = 32  # datagrams
 
 _shared = {}  # port: the one group socket of an RP2
+
+
+def own_ip():
+    """The IP that DHCP has given the station interface, 4 bytes."""
+    import network
+
+    return packed((network.WLAN(network.STA_IF).ifconfig()[0], 0))[:4]
 
 
 def packed(pair):

@@ -8,7 +8,7 @@ import struct
 import time
 import traceback
 
-NEEDS_ADDRESS = True
+ON_BOARD = False
 EMPTY_CLOSES = False
 
 entropy = os.urandom

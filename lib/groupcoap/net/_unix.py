@@ -4,7 +4,7 @@ import socket
 
 from ._micropython import Alarm, clock, entropy, pending, readable, report, resolve  # noqa: F401
 
-NEEDS_ADDRESS = True
+ON_BOARD = False
 EMPTY_CLOSES = False
 
 _IP = 0

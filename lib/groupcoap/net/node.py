@@ -29,10 +29,6 @@ class Link:
         self._places = peers
         self._peers = {}  # socket address: packed address
         self._raws = {}  # and back
-        self._raw_of = self._raws.get
-        self._last_raw = self._last_peer = None
-        self._buf = None
-        self._views = [None] * (_VIEWS + 1)  # of the endpoint's buffer, by length: made once, as each takes heap
         self._interface = interface
         self._ttl = ttl
         self.open()
@@ -47,25 +43,33 @@ class Link:
     def attach(self, endpoint):
         """Carry datagrams to and from this endpoint."""
         self.endpoint = endpoint
-        self._buf = endpoint.buf
+        endpoint.transmit = self._make_transmit(endpoint.buf)
 
-    def transmit(self, buf, length, peer):
-        """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
-        if peer is self._last_peer:
-            raw = self._last_raw
-        else:
-            self._last_raw = raw = self._raw_of(peer) or platform.sockaddr(peer)
-            self._last_peer = peer
-        if buf is not self._buf or length > _VIEWS:
-            view = memoryview(buf)[:length]
-        else:
-            view = self._views[length]
-            if view is None:
-                self._views[length] = view = memoryview(buf)[:length]
-        try:
-            self._sendto(view, raw)
-        except OSError:
-            self.send_errors += 1
+    def _make_transmit(self, own):
+        # `transmit`, with what it needs at hand: every datagram goes through it, and looking that up in the object
+        # each time is a good part of its time. own: the buffer that nearly all of them are in.
+        views = [None] * (_VIEWS + 1)  # of that buffer, by length: made once, as each takes heap
+        raw_of = self._raws.get
+        last = raw = None
+
+        def transmit(buf, length, peer):
+            """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
+            nonlocal last, raw
+            if peer is not last:
+                raw = raw_of(peer) or platform.sockaddr(peer)
+                last = peer
+            if buf is not own or length > _VIEWS:
+                view = memoryview(buf)[:length]
+            else:
+                view = views[length]
+                if view is None:
+                    views[length] = view = memoryview(buf)[:length]
+            try:
+                self._sendto(view, raw)
+            except OSError:
+                self.send_errors += 1
+
+        return transmit
 
     def _heard(self, raw):
         # A socket address that is not among the last ones heard: enter it, and give its packed form.
@@ -86,7 +90,6 @@ class Link:
         receive = self.endpoint.receive
         peer_of = self._peers.get
         length_of = len  # a builtin is found later than a local
-        last = peer = None
         left = _BURST
         while True:
             if left:
@@ -94,14 +97,13 @@ class Link:
             else:
                 await asyncio.sleep(0)
             now = clock()
+            alone = left  # mostly one datagram wakes us, and to find that out by an EAGAIN takes time and heap
             left = _BURST
             try:
                 while left:
                     data, raw = recvfrom(_LONGEST + 1)
                     length = length_of(data)
-                    if raw != last:
-                        peer = peer_of(raw) or self._heard(raw)
-                        last = raw
+                    peer = peer_of(raw) or self._heard(raw)
                     if length > _LONGEST:
                         self.too_long += 1
                     elif length or not platform.EMPTY_CLOSES:
@@ -112,8 +114,10 @@ class Link:
                         waits = platform.pending(s)
                         recvfrom = s.recvfrom
                         break
-                    if left == _BURST and not waits():  # mostly there is one, and an EAGAIN takes time and heap
-                        break
+                    if alone:
+                        if not waits():
+                            break
+                        alone = 0
                     left -= 1
             except OSError as e:
                 if e.errno != errno.EAGAIN:  # an earlier send, told by ICMP
@@ -141,7 +145,7 @@ class Node:
         Group requests leave by `interface` (IP, 4 bytes). peers: places in the address table; sizes as in `Endpoint`.
         """
         link = Link(self, address, interface, ttl, peers)
-        endpoint = Endpoint(link.transmit, self.timers, platform.entropy, **sizes)
+        endpoint = Endpoint(None, self.timers, platform.entropy, **sizes)
         link.attach(endpoint)
         self.links.append(link)
         self._sockets.append((link, link.socket, 0, link.open))

@@ -12,7 +12,7 @@
     resolve(name)                            the IP of a host name
     report(error)                            prints an exception
     EMPTY_CLOSES                             does an empty datagram close the socket it comes to?
-    NEEDS_ADDRESS                            must a configuration name the node's address?
+    ON_BOARD                                 is this a board? Then own_ip() is what DHCP has given it
 """
 
 import sys

@@ -47,7 +47,7 @@ class Relay:
         self._group = [None] * slots  # of a group request: (client, number of the option to put in, or 0 for none)
         self._scratch = bytearray(24)
         self._origins = {}  # Reply-From for the last servers heard: length, value
-        self._origin_of = self._origins.get
+        self.response = self._make_response()
         self._reply_from = options.number(options.REPLY_FROM)
         self._ack_timers = upstream.timers.reserve(slots, self._ack_due)
         self.refused_responses = 0  # that had an unsafe option unknown here
@@ -101,25 +101,34 @@ class Relay:
         row = _ROW * slot
         return self._clients[row] | self._clients[row + 1] << 8 | self._clients[row + 2] << 16
 
-    def response(self, slot, m, peer, now):
-        """Relay a response that matches this slot (Tokens' owner)."""
-        group = self._group[slot]
-        if group is None:
-            self._individual(slot, m, now)
-            return
-        client, insert = group
-        f = m.fields
-        if f[_SEEN] & _LOOK and self._unsafe(m):
-            self._refuse(slot, peer)
-            return
-        origin = self._origin_of(peer) or self._name(peer)
+    def _make_response(self):
+        # `response`, the one function that every relayed datagram goes through, with what it needs at hand: looked up
+        # in the object each time, that takes a tenth of the whole way.
+        group = self._group
+        clients = self._clients
+        origin_of = self._origins.get
         down = self.downstream
         buf = down.buf
-        end = relay(buf, m.buf, f, self._clients, _ROW * slot, down.mids, insert, origin)
-        if end:
-            down.transmit(buf, end, client)
-        else:  # too long with Reply-From in it
-            self._refuse(slot, peer)
+        mids = down.mids
+
+        def response(slot, m, peer, now):
+            """Relay a response that matches this slot (Tokens' owner)."""
+            exchange = group[slot]
+            if exchange is None:
+                self._individual(slot, m, now)
+                return
+            client, insert = exchange
+            f = m.fields
+            if f[_SEEN] & _LOOK and self._unsafe(m):
+                self._refuse(slot, peer)
+                return
+            end = relay(buf, m.buf, f, clients, _ROW * slot, mids, insert, origin_of(peer) or self._name(peer))
+            if end:
+                down.transmit(buf, end, client)
+            else:  # too long with Reply-From in it
+                self._refuse(slot, peer)
+
+        return response
 
     def _name(self, peer):
         # Reply-From for this server, as in `_origins`.

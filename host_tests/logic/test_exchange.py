@@ -1,0 +1,251 @@
+"""The message layer's three tables: recent messages, kept answers, messages sent again (RFC 7252 §4)."""
+
+from groupcoap import numbers as n
+from groupcoap import uri
+from groupcoap.exchange import Kept, Outgoing, Recent
+from groupcoap.hot import recent
+from wire import CLIENT, NEAR_WRAP, OTHER, SERVER, SERVER2, Owner, Wire, allocated, datagram
+
+
+def looked_up(table, wire, mid, peer=CLIENT, kind=n.CON):
+    return recent(table.table, peer, datagram(kind, n.GET, mid), wire.now)
+
+
+def remembering(places=16, address_bytes=6):
+    wire = Wire()
+    table = Recent(places, address_bytes, wire.timers)
+    table.start(wire.now)
+    return wire, table
+
+
+# Recent
+
+
+def test_message_is_new_once():
+    wire, table = remembering()
+    assert looked_up(table, wire, 7) == 0
+    assert looked_up(table, wire, 7) == looked_up(table, wire, 7) == 1
+
+
+def test_message_id_is_compared_whole():
+    wire, table = remembering(64)
+    for mid in (0x0001, 0x0100, 0x0101, 0x0000, 0xFFFF, 0x8001):
+        assert looked_up(table, wire, mid) == 0
+        assert looked_up(table, wire, mid) == 1
+
+
+def test_address_is_compared_whole():
+    wire, table = remembering(64)
+    for i in range(6):
+        peer = bytearray(CLIENT)
+        peer[i] ^= 1
+        assert looked_up(table, wire, 7, bytes(peer)) == 0
+    assert looked_up(table, wire, 7) == 0
+
+
+def test_ipv6_address_is_compared_whole():
+    wire, table = remembering(128, 18)
+    base = uri.pack(uri.ip_bytes("2001:db8::1"))
+    assert looked_up(table, wire, 7, base) == 0 and looked_up(table, wire, 7, base) == 1
+    for i in range(18):
+        peer = bytearray(base)
+        peer[i] ^= 1
+        assert looked_up(table, wire, 7, bytes(peer)) == 0
+
+
+def test_as_many_messages_are_remembered_as_there_are_places():
+    wire, table = remembering(64)
+    for mid in range(64):
+        assert looked_up(table, wire, mid) == 0
+    assert [looked_up(table, wire, mid) for mid in range(64)] == [1] * 64
+
+
+def test_oldest_message_is_overwritten():
+    wire, table = remembering(4)
+    for mid in range(4):
+        looked_up(table, wire, mid)
+        wire.advance(10)
+    for mid in range(4, 10):
+        assert looked_up(table, wire, mid) == 0
+        wire.advance(10)
+        assert [looked_up(table, wire, old) for old in range(mid - 3, mid + 1)] == [1, 1, 1, 1]
+    assert looked_up(table, wire, 0) == 0
+
+
+def test_empty_places_are_filled_before_a_message_is_overwritten():
+    for start in (0, 100000, 0x3FFFFFFF - 5):  # the last goes across the wrap
+        wire = Wire(start)
+        table = Recent(4, 6, wire.timers)
+        for mid in range(4):
+            assert looked_up(table, wire, mid) == 0
+            wire.advance(10)
+        assert [looked_up(table, wire, mid) for mid in range(4)] == [1] * 4
+
+
+def test_repetition_does_not_make_a_message_young():
+    wire, table = remembering()
+    looked_up(table, wire, 7)
+    wire.advance(200000)
+    assert looked_up(table, wire, 7) == 1
+    wire.advance(50000)
+    assert looked_up(table, wire, 7) == 0
+
+
+def test_messages_are_forgotten_before_the_clock_has_gone_round():
+    wire, table = remembering()
+    looked_up(table, wire, 7)
+    for _ in range(8):
+        wire.advance(0x8000000)
+    assert wire.now == NEAR_WRAP and looked_up(table, wire, 7) == 0
+
+
+# Kept
+
+
+def keeping(places=2, size=16):
+    wire = Wire()
+    return wire, Kept(places, size, 6, wire.timers)
+
+
+def repeated(kept, place):
+    sent = []
+    kept.repeat(place, lambda buf, length, peer: sent.append((bytes(buf[:length]), peer)), CLIENT)
+    return sent
+
+
+def test_kept_answer_is_found_by_peer_and_message_id():
+    wire, kept = keeping()
+    place = kept.enter(CLIENT, 0x0102, 1000, wire.now)
+    assert kept.find(CLIENT, 0x0102) == place
+    assert kept.find(CLIENT, 0x0103) == kept.find(CLIENT, 0x0202) == kept.find(OTHER, 0x0102) == -1
+
+
+def test_kept_answer_is_sent_again():
+    wire, kept = keeping()
+    place = kept.enter(CLIENT, 1, 1000, wire.now)
+    assert repeated(kept, place) == []
+    kept.keep(place, b"answer....", 6, 4)
+    assert repeated(kept, place) == [(b"answer", CLIENT)]
+
+
+def test_answer_that_is_too_long_is_kept_up_to_its_token():
+    wire, kept = keeping(size=8)
+    place = kept.enter(CLIENT, 1, 1000, wire.now)
+    kept.keep(place, b"12345678", 8, 6)
+    assert repeated(kept, place) == [(b"12345678", CLIENT)]
+    kept.keep(place, b"123456789", 9, 6)
+    assert repeated(kept, place) == [(b"123456", CLIENT)]
+
+
+def test_kept_answers_do_not_mix():
+    wire, kept = keeping()
+    one, two = kept.enter(CLIENT, 1, 1000, wire.now), kept.enter(OTHER, 1, 1000, wire.now)
+    kept.keep(one, b"one", 3, 3)
+    kept.keep(two, b"two", 3, 3)
+    assert repeated(kept, one)[0][0] == b"one" and repeated(kept, two)[0][0] == b"two"
+
+
+def test_answers_that_are_all_young_leave_no_place():
+    wire, kept = keeping()
+    assert sorted([kept.enter(CLIENT, mid, 1000, wire.now) for mid in (1, 2, 3)]) == [-1, 0, 1]
+
+
+def test_kept_answer_is_forgotten_after_its_lifetime():
+    wire, kept = keeping(1)
+    kept.keep(kept.enter(CLIENT, 1, 1000, wire.now), b"one", 3, 3)
+    wire.advance(999)
+    assert kept.find(CLIENT, 1) == 0
+    wire.advance(1)
+    assert kept.find(CLIENT, 1) == -1
+    assert repeated(kept, kept.enter(OTHER, 2, 1000, wire.now)) == []
+
+
+# Outgoing
+
+
+class Out:
+    """An `Outgoing`, its owner, and what it has sent: (ms since the start, bytes, peer)."""
+
+    def __init__(self, places=2, size=32):
+        self.wire = Wire()
+        self.wire.dice = b"\0"
+        self.sent = []
+        self.owner = Owner()
+        self.outgoing = Outgoing(places, size, self.transmit, self.wire.timers, self.wire.entropy)
+
+    def transmit(self, buf, length, peer):
+        self.sent.append((self.wire.passed, bytes(buf[:length]), peer))
+
+    def send(self, mid, peer=SERVER, ref=0):
+        data = datagram(n.CON, n.GET, mid)
+        return self.outgoing.send(data, len(data), mid, peer, self.owner, ref, self.wire.now)
+
+
+def test_first_time_out_is_between_2_and_3_s():
+    for dice, timeout in ((b"\0\0", 2000), (b"\x01\xf4", 2500), (b"\x03\xe8", 3000), (b"\x03\xe9", 2000)):
+        out = Out()
+        out.wire.dice = dice
+        out.send(1)
+        out.wire.advance(timeout)
+        assert [at for at, _, _ in out.sent] == [0, timeout]
+
+
+def test_each_message_is_repeated_for_itself():
+    out = Out()
+    out.send(1, SERVER, 1)
+    out.wire.advance(500)
+    out.send(2, SERVER2, 2)
+    assert out.outgoing.acknowledged(SERVER, 1, out.wire.now)
+    out.wire.advance(70000)
+    one, two = datagram(n.CON, n.GET, 1), datagram(n.CON, n.GET, 2)
+    assert [data for _, data, _ in out.sent] == [one] + [two] * 5
+    assert out.owner.acknowledgements == [1] and out.owner.failures == [(2, False)]
+
+
+def test_acknowledgement_counts_for_its_peer_and_message_id_alone():
+    out = Out()
+    out.send(1)
+    assert not out.outgoing.acknowledged(SERVER2, 1, out.wire.now)
+    assert not out.outgoing.acknowledged(SERVER, 2, out.wire.now)
+    assert not out.outgoing.reset(SERVER2, 1, out.wire.now)
+    assert out.outgoing.acknowledged(SERVER, 1, out.wire.now)
+    assert not out.outgoing.acknowledged(SERVER, 1, out.wire.now)
+
+
+def test_full_table_sends_nothing():
+    out = Out(places=1)
+    assert out.send(1) and out.outgoing.full()
+    assert not out.send(2) and len(out.sent) == 1
+    out.outgoing.reset(SERVER, 1, out.wire.now)
+    assert not out.outgoing.full() and out.send(3)
+
+
+def test_place_is_free_when_a_message_has_failed():
+    out = Out(places=1)
+    out.send(1)
+    out.wire.advance(62000)
+    assert not out.outgoing.full() and out.owner.failures == [(0, False)]
+
+
+def test_cancelled_message_is_not_sent_again_and_its_owner_not_told():
+    out = Out()
+    out.send(1, SERVER, 1)
+    out.send(2, SERVER, 2)
+    out.outgoing.cancel(out.owner, 1)
+    out.outgoing.cancel(Owner(), 2)  # of somebody else
+    out.wire.advance(2000)
+    assert [data[3] for _, data, _ in out.sent] == [1, 2, 2]
+    out.wire.advance(100000)
+    assert out.owner.failures == [(2, False)]
+
+
+def test_looking_up_does_not_allocate():
+    wire, table = remembering()
+    request = bytearray(datagram(n.NON, n.GET, 0))
+    words, now = table.table, wire.now
+
+    def run():
+        request[3] += 1
+        recent(words, CLIENT, request, now)
+
+    assert allocated(run) <= 64

@@ -1,0 +1,332 @@
+#!/usr/bin/env python3
+"""Show one group request through a proxy: every node is a MicroPython process on this computer, with a board's heap."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython")]
+
+from groupcoap import numbers, options, uri  # noqa: E402
+from groupcoap.message import Message  # noqa: E402
+from groupcoap.net.client import Client, RequestFailed  # noqa: E402
+
+HEAP = "192K"
+INTERFACE = "127.0.0.1"
+ROOMS = ("kitchen", "bedroom", "study", "cellar", "attic", "garage", "hall", "bathroom", "pantry", "nursery")
+SECONDS = 3  # T', how long the proxy relays answers
+LEISURE = 1  # s, within which a server answers
+GRACE = 0.3  # s after T' in which a last answer may still be on its way
+READY = 20  # s for a node to start, the first time with all files to compile
+LONGEST = 15  # s from ready to the end
+STOP = 5  # s for a node to end
+PROFILES = {
+    "07": (options.MULTICAST_TIMEOUT, options.REPLY_FROM),
+    "00": (options.MULTICAST_SIGNALING, options.RESPONSE_FORWARDING),
+}
+EPILOG = """Exit status: 0 when every server has answered every request, 1 when an answer is missing or a node fails.
+
+example:
+  tools/demo.py --servers 10"""
+
+
+class Failed(Exception):
+    """What went wrong, as one line."""
+
+
+class Block:
+    """Addresses that nobody else has on this computer, and the demo's membership of their group, to hear it.
+
+    A bound socket claims the block, so that two demos at once take different ones. Raises Failed.
+    """
+
+    def __init__(self, servers):
+        for port in (numbers.COAP_PORT, 61616):
+            for net in range(256):
+                try:
+                    self._take(f"127.71.{net}", f"239.255.71.{net}", port, servers)
+                    return
+                except OSError as e:
+                    reason = e.strerror
+        raise Failed(f"no block of 127.71.0.0/16 can be had with a group of its own: {reason}")
+
+    def _take(self, net, group, port, servers):
+        self.port, self.group, self.proxy, self.client = port, group, f"{net}.1", f"{net}.9"
+        self.servers = [f"{net}.{11 + i}" for i in range(servers)]
+        with contextlib.ExitStack() as tried, contextlib.ExitStack() as kept:
+            bound(kept, f"{net}.254", port)
+            self.ear = bound(kept, group, port, share=True)
+            membership = socket.inet_aton(group) + socket.inet_aton(INTERFACE)
+            self.ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+            for address in (self.proxy, *self.servers):
+                bound(tried, address, port)
+            self.close = kept.pop_all().close
+
+    def uri(self, address):
+        return "coap://" + uri.address_text(uri.pack(address, self.port))
+
+
+def bound(stack, address, port, share=False):
+    s = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    if share:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, port))
+    s.setblocking(False)
+    return s
+
+
+class Nodes:
+    """The running nodes: `tools/node` each, with its configuration in a folder of the demo's."""
+
+    def __init__(self, folder):
+        self._folder = Path(folder)
+        self._processes = {}
+
+    async def start(self, name, config):
+        """Start a node; returns when it is ready. Raises Failed."""
+        path = self._folder / f"{name}.json"
+        path.write_text(json.dumps({"multicast_interface": INTERFACE, **config}))
+        with open(self._log(name), "wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, HERE / "tools/node", path, "--heap", HEAP, stdout=asyncio.subprocess.PIPE, stderr=log
+            )
+        self._processes[name] = process
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), READY)
+        except asyncio.TimeoutError:
+            raise Failed(f"{name} was not ready after {READY} s") from None
+        if not line.startswith(b"ready "):
+            raise Failed(f"{name} did not start: {self._last_words(name)}")
+
+    async def start_all(self, configs):
+        """Start these nodes, {name: config}, at the same time. Raises Failed."""
+        outcomes = await asyncio.gather(*(self.start(*item) for item in configs.items()), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+
+    def _log(self, name):
+        return self._folder / f"{name}.log"
+
+    def _last_words(self, name):
+        lines = self._log(name).read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+    def fate(self, name):
+        """A remark about a node that has ended by itself, or nothing."""
+        status = self._processes[name].returncode
+        return "" if status is None else f" (it ended with status {status}: {self._last_words(name)})"
+
+    async def stop(self):
+        """End all nodes. Gives the names of those that did not end well."""
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)  # process.terminate() would vie with asyncio for its exit status
+        ended = await asyncio.gather(*map(self._end, self._processes.values()))
+        return [name for name, well in zip(self._processes, ended) if not well]
+
+    async def _end(self, process):
+        try:
+            return await asyncio.wait_for(process.wait(), STOP) == 0
+        except asyncio.TimeoutError:
+            process.kill()
+            return False
+
+
+class Ear:
+    """Hears what the proxy sends to the group, as a member of it would."""
+
+    def __init__(self, block):
+        self.heard = []  # (time in s, text)
+        self._socket, self._proxy = block.ear, block.proxy
+        asyncio.get_running_loop().add_reader(self._socket, self._hear)
+
+    def _hear(self):
+        now = time.monotonic()
+        datagram, (address, _) = self._socket.recvfrom(2048)
+        m = Message()
+        m.parse(datagram, len(datagram))
+        if address == self._proxy:
+            path = "".join("/" + str(value, "utf-8") for number, value in m.options() if number == numbers.URI_PATH)
+            signals = [
+                f"{name} {value}"
+                for name in (options.MULTICAST_TIMEOUT, options.MULTICAST_SIGNALING)
+                if (value := m.option_uint(options.number(name))) is not None
+            ]
+            kind = ("CON", "NON", "ACK", "RST")[m.type()]
+            self.heard.append((now, f"{kind} GET {path}, " + (", ".join(signals) or "without Multicast-Timeout")))
+
+    def close(self):
+        asyncio.get_running_loop().remove_reader(self._socket)
+
+
+def server_config(block, i):
+    return {
+        "role": "server",
+        "address": block.servers[i],
+        "port": block.port,
+        "groups": [f"{block.group}:{block.port}"],
+        "leisure_s": LEISURE,
+        "resources": {"temp": {"value": f"{ROOMS[i]} {18.5 + 0.7 * (3 * i % 10):.1f} C"}},
+    }
+
+
+def proxy_config(block):
+    allow = [{"client": block.client, "groups": [f"{block.group}:{block.port}"]}]
+    return {"role": "proxy", "address": block.proxy, "port": block.port, "proxy": {"allow": allow}}
+
+
+def say(line=""):
+    print(line, flush=True)
+
+
+def show(response):
+    origin = "the proxy" if response.origin is None else "coap://" + uri.address_text(response.origin)
+    payload = response.payload.decode("utf-8", "backslashreplace")
+    say(f"  {origin:<27} {numbers.dotted(response.code):<5} {payload:<18} {response.rtt:>5}")
+
+
+def table_head():
+    say(f"  {'origin':<27} {'code':<5} {'payload':<18} {'ms':>5}")
+
+
+def missing(servers, responses):
+    """The addresses of the servers of which there is not exactly one 2.05 response."""
+    origins = [uri.ip_text(r.origin[:-2]) for r in responses if r.origin and r.code == numbers.CONTENT]
+    return [address for address in servers if origins.count(address) != 1]
+
+
+async def ask_group(client, block, profile):
+    """Send one group request through the proxy, print what happens. Gives the responses."""
+    asks, tells = PROFILES[profile]
+    target = block.uri(block.group) + "/temp"
+    say(f"\nProfile {profile}: {asks} in the request, {tells} in each answer\n")
+    table_head()
+    ear = Ear(block)
+    responses = []
+    start = time.monotonic()
+    answers = client.group_get(target, SECONDS, proxy=block.uri(block.proxy), profile=profile)
+
+    async def take():
+        async for response in answers:
+            show(response)
+            responses.append(response)
+
+    try:
+        await asyncio.wait_for(take(), SECONDS + GRACE)
+    except asyncio.TimeoutError:
+        pass  # the usual end: the client would wait a round trip longer
+    finally:
+        answers.close()
+        ear.close()
+    end = time.monotonic() - start
+
+    events = [(0, "client -> proxy", f"CON GET, Proxy-Uri {target}, {asks} {SECONDS}")]
+    events += [(1000 * (at - start), "proxy  -> group", text) for at, text in ear.heard]
+    named = options.number(tells)
+    for r in responses:
+        how = f"{tells} {uri.ip_text(r.origin[:-2])}" if r.option(named) is not None else f"without {tells}"
+        events.append((r.rtt, "proxy  -> client", f"{numbers.dotted(r.code)}, {how}"))
+    events.append((1000 * end, "client", f"T' = {SECONDS} s is over, nothing else has come"))
+    say("\n     ms  who               what (the servers' answers to the proxy cannot be heard from here)")
+    for at, who, what in sorted(events, key=lambda event: event[0]):
+        say(f"  {at:>5.0f}  {who:<17} {what}")
+    if len(ear.heard) != 1:
+        raise Failed(f"profile {profile}: the proxy sent {len(ear.heard)} requests to the group, expected 1")
+    return responses
+
+
+async def ask_one(client, block, origin):
+    """Ask one server that has answered again: directly, and through the proxy."""
+    target = "coap://" + uri.address_text(origin) + "/temp"
+    say(f"\nOne of them again, {target}: directly, then through the proxy\n")
+    table_head()
+    for proxy in (None, block.uri(block.proxy)):
+        try:
+            response = await client.get(target, proxy=proxy)
+        except RequestFailed as e:
+            raise Failed(f"{target}{' through the proxy' if proxy else ''}: {e}") from None
+        show(response)
+        if response.code != numbers.CONTENT:
+            raise Failed(f"{target}: {numbers.dotted(response.code)}, expected 2.05")
+
+
+async def converse(block, nodes):
+    """All requests of the demo. Raises Failed."""
+    client = Client(block.client)
+    try:
+        for profile in PROFILES:
+            responses = await ask_group(client, block, profile)
+            silent = missing(block.servers, responses)
+            if silent or len(responses) != len(block.servers):
+                remarks = ", ".join(address + nodes.fate(address) for address in silent)
+                expected = f"{len(responses)} answers, expected {len(block.servers)}, one from each server"
+                raise Failed(f"profile {profile}: {expected}" + (f"; not so from {remarks}" if silent else ""))
+        await ask_one(client, block, responses[0].origin)
+    finally:
+        client.close()
+
+
+async def run(servers):
+    """The whole demo. Raises Failed."""
+    task = asyncio.current_task()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        block = Block(servers)
+        stack.callback(block.close)
+        nodes = Nodes(stack.enter_context(tempfile.TemporaryDirectory()))
+        say(f"groupcoap demo: one proxy and {servers} servers, each a MicroPython process with {HEAP} of heap\n")
+        say(f"  proxy    {block.uri(block.proxy)}")
+        say(f"  servers  {', '.join(block.servers[:2])}, ..., all members of {block.group}")
+        say(f"  client   {block.client}, which sends no multicast")
+        try:
+            await nodes.start("proxy", proxy_config(block))  # alone at first: it compiles for all
+            await nodes.start_all({a: server_config(block, i) for i, a in enumerate(block.servers)})
+            ready = time.monotonic()
+            say(f"  ready    after {ready - begun:.1f} s")
+            try:
+                await asyncio.wait_for(converse(block, nodes), LONGEST - 1)
+            except asyncio.TimeoutError:
+                raise Failed(f"not done {LONGEST - 1} s after ready") from None
+        finally:
+            unruly = await nodes.stop()
+    if unruly:
+        raise Failed(f"did not end well: {', '.join(unruly)}")
+    say(f"\nall {servers} servers answered in both profiles; ended {time.monotonic() - ready:.1f} s after ready")
+
+
+def count(text):
+    if not text.isdecimal() or not 1 <= int(text) <= len(ROOMS):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {len(ROOMS)}, not {text!r}")
+    return int(text)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="demo", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--servers", metavar="N", type=count, default=6, help="how many servers (default %(default)s)")
+    parser.error = lambda message: (print(f"demo: {message}", file=sys.stderr), sys.exit(2))
+    try:
+        asyncio.run(run(parser.parse_args(arguments).servers))
+    except (Failed, OSError) as e:
+        print(f"demo: {e}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("demo: interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
