@@ -50,6 +50,10 @@ def main(path="/config.json"):
         asyncio.run(run(config))
     except KeyboardInterrupt:
         pass
+    except MemoryError:
+        total = gc.mem_alloc() + gc.mem_free()
+        print("groupcoap: heap: %d bytes are too few for this configuration" % total, file=sys.stderr)
+        return 2
     except OSError as e:
         address = uri.ip_text(config["address"]) if config["address"] else "?"
         text = "groupcoap: address: %s port %d cannot be bound (error %s)"

@@ -8,7 +8,7 @@ from wire import CLIENT, NEAR_WRAP, OTHER, SERVER, SERVER2, Owner, Wire, allocat
 
 
 def looked_up(table, wire, mid, peer=CLIENT, kind=n.CON):
-    return recent(table.table, peer, datagram(kind, n.GET, mid), wire.now)
+    return recent(table.table, peer, datagram(kind, n.GET, mid), wire.now, 1)
 
 
 def remembering(places=16, address_bytes=6):
@@ -246,6 +246,6 @@ def test_looking_up_does_not_allocate():
 
     def run():
         request[3] += 1
-        recent(words, CLIENT, request, now)
+        recent(words, CLIENT, request, now, 1)
 
     assert allocated(run) <= 64

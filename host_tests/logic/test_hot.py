@@ -211,7 +211,7 @@ def test_recent_gives_the_same():
             peer = (CLIENT, OTHER)[random.below(2)] + bytes(12)
             peer = peer[:address_bytes]
             data = datagram(random.below(2), 1, random.below(24) * 257 & 0xFFFF)
-            outcome = _plain.recent(plain, peer, data, now)
-            assert _viper.recent(viper, peer, data, now) == outcome
+            outcome = _plain.recent(plain, peer, data, now, 1)
+            assert _viper.recent(viper, peer, data, now, 1) == outcome
             new += not outcome
         assert ROUNDS // 20 < new < ROUNDS - ROUNDS // 20

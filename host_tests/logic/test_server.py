@@ -157,11 +157,11 @@ def test_unknown_critical_option_of_a_con_request_is_4_02():
         assert code_for(options, site) == n.BAD_OPTION and site.reads == 0
 
 
-def test_unknown_critical_option_of_a_non_request_is_not_answered():
-    # RFC 7252 §5.4.1: it MUST cause the message to be rejected: reset, or dropped
+def test_unknown_critical_option_of_a_non_request_is_4_02():
+    # draft-ietf-core-uri-path-abbrev amends RFC 7252 §5.4.1, which rejects it
     site = Site()
     sent = site.ask(TEMP + [(UNKNOWN_CRITICAL, b"")], kind=n.NON)
-    assert [packet for packet in sent if packet.kind != n.RST] == [] and site.reads == 0
+    assert [packet.code for packet in sent] == [n.BAD_OPTION] and site.reads == 0
 
 
 def test_critical_option_of_a_wrong_length_is_4_02():

@@ -67,7 +67,7 @@ def scan(buf, n, f):
         at = end
         if number < 29:
             seen |= 1 << number
-        else:
+        if number > 28 or size > 255:  # longer than any of those below is to be
             seen |= 1 << 29
     f[2] = seen
     return h
@@ -270,6 +270,8 @@ def relay(dst, src, f, client, at, mids, number, value):
             length = (src[start] << 8) + src[start + 1] + 269
             start += 2
         seen += delta
+        if seen & 2 and length > 3 and (seen != 14 or length > 4):  # no unsafe option of a response is longer
+            return 0
         stop = start + length
         if number and seen > number:
             to = head(dst, to, number - last, size)
@@ -298,7 +300,7 @@ def relay(dst, src, f, client, at, mids, number, value):
     return to
 
 
-def recent(table, peer, buf, now):
+def recent(table, peer, buf, now, enter):
     # Without pointers, a byte of a row's key takes a word.
     words = table[0]
     life = table[3] if buf[0] & 0x10 else table[2]
@@ -308,10 +310,11 @@ def recent(table, peer, buf, now):
     h = high << 8 | low
     for i in range(length):
         h = (h * 33 + peer[i]) & 0xFFFFFF
-    first = 5 + ((h ^ low << 1) & table[1]) * 4 * words
-    oldest = first
+    row = 5 + ((h ^ low << 1) & table[1]) * 4 * words
+    oldest = row
     most = -1
-    for row in range(first, first + 4 * words, words):
+    stop = row + 4 * words
+    while row < stop:
         if table[row] < 0:
             oldest = row
             most = 0x3FFFFFFF
@@ -326,6 +329,9 @@ def recent(table, peer, buf, now):
             if age > most:
                 most = age
                 oldest = row
+        row += words
+    if not enter:
+        return 0
     table[oldest] = now
     table[oldest + 1] = high
     table[oldest + 2] = low

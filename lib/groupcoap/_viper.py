@@ -73,7 +73,7 @@ def scan(buf: ptr8, n: int, f: ptr32) -> int:
         at = end
         if number < 29:
             seen |= 1 << number
-        else:
+        if number > 28 or size > 255:  # longer than any of those below is to be
             seen |= 1 << 29
     f[2] = seen
     return h
@@ -333,6 +333,8 @@ def relay(
             length = (int(src[start]) << 8) + int(src[start + 1]) + 269
             start += 2
         seen += delta
+        if seen & 2 and length > 3 and (seen != 14 or length > 4):  # no unsafe option of a response is longer
+            return 0
         stop = start + length
         if number and seen > number:
             to = int(head(dst, to, number - last, size))
@@ -362,8 +364,8 @@ def relay(
 
 
 @micropython.viper
-def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
-    """Look the message in buf up by `peer` and its Message ID in the table of recent ones, and enter it if it is new.
+def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int, enter: int) -> int:
+    """Look the message in buf up by `peer` and its Message ID in the table of recent ones; with `enter`, enter a new one.
 
     Words of the table: [words of a row, number of sets - 1, lifetime of a CON and of a NON in ms, bytes of an address],
     then rows in sets of four: when the message came, ms, -1 for never; in bytes its Message ID (2), its peer's address.
@@ -384,7 +386,7 @@ def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
     oldest = row
     most = -1
     while row < stop:
-        if table[row] < 0:
+        if table[row] & 0x40000000:  # below 0 on every word length: a load does not extend the sign
             oldest = row
             most = 0x3FFFFFFF
         else:
@@ -400,6 +402,8 @@ def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int) -> int:
                 most = age
                 oldest = row
         row += words
+    if not enter:
+        return 0
     table[oldest] = now
     key = ptr8(uint(table) + (oldest + 1 << 2))
     key[0] = high

@@ -143,7 +143,7 @@ class Client:
         """Take a response that matches this slot (Tokens' owner)."""
         exchange = self._exchanges[slot]
         if options.refused(m):
-            return  # a critical option unknown here (RFC 7252 §5.4.1)
+            return False  # a critical option unknown here (RFC 7252 §5.4.1)
         origin = self._origin(m, exchange, peer)
         response = Response(m, origin, now - exchange.sent & 0x3FFFFFFF)
         last = not exchange.group or (exchange.proxied and origin is None)

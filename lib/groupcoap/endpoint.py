@@ -71,6 +71,7 @@ class Endpoint:
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers)
         self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy)
         self.role = self  # until it is given one, it resets requests
+        self.keeping = -1  # place in `kept` of the request in hand: who answers it later keeps that answer there
         self.malformed = 0  # datagrams that were no CoAP message
         r = entropy(2)
         self.mids = array("i", (r[0] << 8 | r[1], max_message))  # the last Message ID, room for an answer
@@ -136,7 +137,7 @@ class Endpoint:
         m.code = code = buf[1]
         route = _ROUTE[code] if buf[0] < 0x60 else _SETTLE
         if route == _IDEMPOTENT:
-            if not recent(self._recent, peer, buf, now):
+            if not recent(self._recent, peer, buf, now, 1):
                 self.role.request(m, peer, group, now)
             elif buf[0] < 0x50 and not group:
                 self.role.repeated(m, peer, now)
@@ -144,7 +145,7 @@ class Endpoint:
             slot = match(self._rows, self._slots, buf, peer)
             if slot < 0 or buf[0] < 0x50 or group:
                 self._response(m, slot, peer, group, now)
-            elif not recent(self._recent, peer, buf, now):
+            elif not recent(self._recent, peer, buf, now, 1):
                 self._owners[slot].response(slot, m, peer, now)
         else:
             self._other(m, code, route, peer, group, now)
@@ -188,10 +189,12 @@ class Endpoint:
             transmit(buf, length, to)
 
         self.transmit = keep
+        self.keeping = place
         try:
             self.role.request(m, peer, group, now)
         finally:
             self.transmit = transmit
+            self.keeping = -1
 
     def _settle(self, m, kind, peer, now):
         # ACK and RST (RFC 7252 §4.2); a response may ride on an ACK.
@@ -204,14 +207,15 @@ class Endpoint:
                 self._owners[slot].response(slot, m, peer, now)
 
     def _response(self, m, slot, peer, group, now):
-        # One that is Confirmable or that nobody waits for.
+        # One that is Confirmable or that nobody waits for. What was accepted is acknowledged when it comes again, what
+        # was not is reset again (RFC 7252 §4.2, §4.5).
         if m.type() != _CON or group:
             return
-        if recent(self._recent, peer, m.buf, now):
+        if recent(self._recent, peer, m.buf, now, 0):
             self.acknowledge(m, peer)
-        elif slot >= 0:
+        elif slot >= 0 and self._owners[slot].response(slot, m, peer, now) is not False:
+            recent(self._recent, peer, m.buf, now, 1)
             self.acknowledge(m, peer)
-            self._owners[slot].response(slot, m, peer, now)
         else:
             self.reset(m.buf, peer)
 

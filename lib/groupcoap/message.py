@@ -13,7 +13,7 @@ from .hot import copy, head, scan, walk
 # Fields of a parsed message in `Message.fields`
 _FIRST = const(0)  # offset of the first option
 _PAYLOAD = const(1)  # offset of the payload, or of the end
-_SEEN = const(2)  # bit n: option n is there; bit 29: one above 28
+_SEEN = const(2)  # bit n: option n is there; bit 29: one above 28, or one too long
 _CURSOR = const(3)  # offset of the next option
 _NUMBER = const(4)  # number of the option that `walk` found
 _VALUE = const(5)  # its value's offset

@@ -207,9 +207,11 @@ class Server:
     def _evaluate(self, m, resource):
         # What there is to say to a request: (code, options as pairs, payload).
         try:
+            if resource is not None and not path_is(m.buf, m.fields, resource.path, len(resource.path)):
+                resource = None
             if m.fields[_SEEN] & _LOOK:
                 self._check(m, resource)
-            if resource is None or not path_is(m.buf, m.fields, resource.path, len(resource.path)):
+            if resource is None:
                 raise NotFound()
             return _outcome(resource, m.code, resource.methods[m.code](m))
         except Exception as e:  # a resource's fault is not to end the node

@@ -19,8 +19,8 @@ MIN_TOKEN_REUSE_TIME = 500000  # ms, where MAX_SERVER_RESPONSE_DELAY is not know
 class Tokens:
     """`slots` (1 to 255) tokens on `timers`; entropy(n) gives n random bytes.
 
-    Whoever allocates a slot is its owner: `owner.response(slot, message, peer, now)` takes what matches, and
-    `owner.token_expired(slot, now)` is called at the end of its lifetime.
+    Whoever allocates a slot is its owner: `owner.response(slot, message, peer, now)` takes what matches (or gives
+    False, for a response to be rejected), and `owner.token_expired(slot, now)` is called at the end of its lifetime.
     """
 
     def __init__(self, slots, timers, entropy):

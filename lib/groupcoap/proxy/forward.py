@@ -30,6 +30,7 @@ _NUMBERED = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 # Not copied into the request that goes on
 _LEFT_OUT = _NUMBERED + (n.URI_HOST, n.URI_PORT, n.OBSERVE)
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
+_REFUSED = const(16)
 _PACED = const(8)  # groups whose sending rate is remembered
 
 
@@ -60,6 +61,8 @@ class ForwardProxy:
         self.probing_rate = probing_rate
         self.resolve = resolve
         self.refusals = {}  # by response code
+        self._refused = [None] * _REFUSED  # the last of them: (client, Message ID, error), in case they come again
+        self._refused_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._paced = [None] * _PACED  # groups, and when each may be sent to again
@@ -81,6 +84,10 @@ class ForwardProxy:
     def repeated(self, m, peer, now):
         """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
         slot = self.relay.find(m, peer)
+        for refused in self._refused:
+            if refused is not None and refused[0] == peer and refused[1] == m.mid():
+                self._answer_refused(m, peer, refused[2])
+                return
         if slot >= 0 and self.relay.mids[slot] == m.mid():
             if self.relay.kinds[slot] in (GROUP, UNICAST_ACKED):
                 self.relay.downstream.acknowledge(m, peer)
@@ -130,7 +137,7 @@ class ForwardProxy:
         profile07 = m.find(self._timeout) >= 0
         self._check_pace(target.address, now)
         if not seconds:
-            self._write(m, n.NON, up.next_mid(), b"", 0, 0, target, hops, True)
+            self._write(m, n.NON, up.next_mid(), b"", 0, 0, target, hops)
         else:
             if self.relay.open_to(target.address) >= self.nstart:
                 raise self._busy(now, "as many exchanges as may be are open with this group")
@@ -138,7 +145,7 @@ class ForwardProxy:
             if slot < 0:
                 raise self._busy(now, "all exchanges are taken")
             try:
-                self._write(m, n.NON, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops, True)
+                self._write(m, n.NON, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
             except ResponseError:
                 self.relay.close(slot)
                 raise
@@ -155,7 +162,7 @@ class ForwardProxy:
         if slot < 0:
             raise self._busy(now, "all exchanges are taken")
         try:
-            self._write(m, m.type(), up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops, False)
+            self._write(m, m.type(), up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
         except ResponseError:
             self.relay.close(slot)
             raise
@@ -170,7 +177,7 @@ class ForwardProxy:
     def _for_itself(self, m, peer, now, target):
         # Proxy-Uri and its like name the proxy: a local request, with the target's path and query in Uri-* options.
         up = self.relay.upstream
-        self._write(m, m.type(), m.mid(), m.buf, 4, m.buf[0] & 15, target, None, False)
+        self._write(m, m.type(), m.mid(), m.buf, 4, m.buf[0] & 15, target, None)
         inner = type(m)()
         datagram = up.out.message()
         inner.parse(datagram, len(datagram))
@@ -194,10 +201,14 @@ class ForwardProxy:
                 scheme = "coap" if m.uint() == 0 else "number %d" % m.uint()
             else:
                 raise BadOption("option of a wrong length")
-            if options.valid(m, n.URI_HOST) < 0:
-                raise BadRequest("Uri-Host is missing")
-            host = str(m.value(), "utf-8").lower()
-            port = m.uint() if options.valid(m, n.URI_PORT) >= 0 else n.COAP_PORT
+            if options.valid(m, n.URI_HOST) >= 0:
+                host = str(m.value(), "utf-8").lower()
+                port = n.COAP_PORT
+            else:  # where the request came to (RFC 7252 §5.10.1)
+                host = uri.ip_text(self.address[:-2])
+                port = self.address[-2] << 8 | self.address[-1]
+            if options.valid(m, n.URI_PORT) >= 0:
+                port = m.uint()
             try:
                 address = uri.pack(host.strip("[]"), port)
             except ValueError:
@@ -252,7 +263,7 @@ class ForwardProxy:
 
     # What goes on
 
-    def _write(self, m, kind, mid, token, start, length, target, hops, multicast):
+    def _write(self, m, kind, mid, token, start, length, target, hops):
         # Write the request for the server into upstream's buffer. Raises RequestEntityTooLarge.
         out = self.relay.upstream.out
         out.begin(kind, m.code, mid, token, start, length)
@@ -291,6 +302,12 @@ class ForwardProxy:
 
     def _refuse(self, m, peer, error):
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
+        if m.type() == n.CON:
+            self._refused[self._refused_next] = (peer, m.mid(), error)
+            self._refused_next = (self._refused_next + 1) % _REFUSED
+        self._answer_refused(m, peer, error)
+
+    def _answer_refused(self, m, peer, error):
         pairs = []
         if isinstance(error, MissingTimeout):  # it says by an empty option what it misses (§5.2.1)
             pairs.append((self._timeout, b""))

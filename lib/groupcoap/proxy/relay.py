@@ -44,6 +44,7 @@ class Relay:
         self.peers = [None] * slots  # of the clients
         self._clients = bytearray(_ROW * slots)
         self.mids = [0] * slots  # Message IDs of the clients' CON requests
+        self._places = [-1] * slots  # where the answer to a request that must not be repeated is kept
         self._group = [None] * slots  # of a group request: (client, number of the option to put in, or 0 for none)
         self._scratch = bytearray(24)
         self._origins = {}  # Reply-From for the last servers heard: length, value
@@ -65,6 +66,7 @@ class Relay:
             self._clients[row + 3] = token
             copy(self._clients, row + _TOKEN, m.buf, 4, token)
             self.mids[slot] = m.mid()
+            self._places[slot] = self.downstream.keeping
             self._group[slot] = (peer, self._reply_from if insert else 0) if kind == GROUP else None
             if kind == UNICAST_CON:
                 timers = self.upstream.timers
@@ -140,7 +142,7 @@ class Relay:
         return origin
 
     def _unsafe(self, m):
-        # Is there an unsafe option that this proxy does not know? (RFC 7252 §5.7.1)
+        # Is there an unsafe option that is not known here, or not of its length? (RFC 7252 §5.4.3, §5.7.1)
         if m.fields[_SEEN] & _REFUSED:
             return True
         m.rewind()
@@ -148,8 +150,10 @@ class Relay:
             number = m.step()
             if number < 0:
                 return False
-            if number > 28 and options.unsafe(number) and options.lookup(number) is None:
-                return True
+            if options.unsafe(number):
+                row = options.lookup(number)
+                if row is None or not row[3] <= m.length() <= row[4]:
+                    return True
 
     def _begin(self, slot, kind, code, mid):
         row = _ROW * slot
@@ -167,12 +171,11 @@ class Relay:
         down.send(client)
 
     def _individual(self, slot, m, now):
-        code = m.code
-        if m.fields[_SEEN] & _LOOK and self._unsafe(m):
+        if self._unsafe(m):
             self.refused_responses += 1
             self._answer(slot, n.BAD_GATEWAY, now)
-            return
-        self._answer(slot, code, now, m)
+        else:
+            self._answer(slot, m.code, now, m)
 
     def _answer(self, slot, code, now, m=None):
         # Answer an individual request, with options and payload of m if given, and close its slot.
@@ -180,6 +183,7 @@ class Relay:
         out = down.out
         kind = self.kinds[slot]
         peer = self.peers[slot]
+        place = self._places[slot] if kind != UNICAST_ACKED else -1
         if kind == UNICAST_CON:
             self._begin(slot, n.ACK, code, self.mids[slot])
         else:
@@ -190,6 +194,8 @@ class Relay:
             f = m.fields
             out.payload(m.buf, f[1], m.payload_length())
         self.close(slot)
+        if place >= 0:
+            down.kept.keep(place, down.buf, out.end, _TOKEN + self._clients[_ROW * slot + 3])
         if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
             down.send(peer)
 
@@ -202,6 +208,8 @@ class Relay:
         down = self.downstream
         self.kinds[slot] = UNICAST_ACKED
         down.out.begin(n.ACK, n.EMPTY, self.mids[slot])
+        if self._places[slot] >= 0:
+            down.kept.keep(self._places[slot], down.buf, 4, 4)
         down.send(self.peers[slot])
 
     def acknowledged(self, slot, now):
