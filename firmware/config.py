@@ -71,8 +71,9 @@ def ip(value, where):
 def group(value, where):
     """A group address, "224.0.1.187" or "224.0.1.187:5683", as a packed address."""
     try:
-        found = uri.parse("coap://" + value).address
-        if len(found) == 6 and uri.is_multicast(found):
+        target = uri.parse("coap://" + value)
+        found = target.address
+        if len(found) == 6 and uri.is_multicast(found) and target.port and not target.path and not target.query:
             return found
     except (ValueError, TypeError):
         pass
@@ -83,7 +84,13 @@ def listed(check, most):
     def check_list(value, where):
         if not isinstance(value, list) or len(value) > most:
             _wrong(where, "a list of at most %d" % most, value)
-        return [check(value[i], "%s[%d]" % (where, i)) for i in range(len(value))]
+        found = []
+        for i in range(len(value)):
+            item = check(value[i], "%s[%d]" % (where, i))
+            if item in found:
+                raise ConfigError("%s[%d]: %s is there twice" % (where, i, json.dumps(value[i])))
+            found.append(item)
+        return found
 
     return check_list
 
@@ -102,7 +109,10 @@ def table(schema):
             if key in value:
                 found[key] = check(value[key], prefix + key)
             elif default is REQUIRED:
-                raise ConfigError("%s%s: missing" % (prefix, key))
+                try:
+                    check(None, prefix + key)
+                except ConfigError as e:  # what it says of null holds for what is not there
+                    raise ConfigError(str(e).replace(", not null", ", but it is missing"))
             else:
                 found[key] = default
         return found
@@ -115,6 +125,8 @@ def resources(value, where):
         _wrong(where, "an object of at most 64 resources by path", value)
     found = {}
     for path in value:
+        if path == ".well-known/core":
+            raise ConfigError("%s: path %s: the node makes this one itself" % (where, json.dumps(path)))
         if not path or path[0] == "/" or len(path) > 128 or any(len(s) > 32 for s in path.split("/")):
             expected = "expected segments of at most 32 characters, as in a/b"
             raise ConfigError("%s: path %s: %s" % (where, json.dumps(path), expected))
@@ -184,6 +196,12 @@ def check(value, needs_address=True):
     found = table(schema)(value, "")
     if needs_address and found["address"] is None:
         raise ConfigError('address: missing; expected an IPv4 address of this computer such as "127.0.0.2"')
+    clients = []
+    for i in range(len(found["proxy"]["allow"]) if role == "proxy" else 0):
+        client = found["proxy"]["allow"][i]["client"]
+        if client in clients:
+            raise ConfigError("proxy.allow[%d].client: %s is there twice" % (i, uri.ip_text(client)))
+        clients.append(client)
     for name, option in (found["option_numbers"] or {}).items():
         if option is not None:
             try:

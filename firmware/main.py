@@ -14,6 +14,7 @@ from groupcoap.net.node import Node
 
 async def run(config):
     """Run the node of this checked configuration for ever."""
+    gc.collect()  # what checking the configuration has taken, before there is more
     if config["role"] == "proxy":
         from proxy_app import build
     else:
@@ -29,6 +30,12 @@ async def run(config):
         await asyncio.sleep(3600)
 
 
+def refuse(reason):
+    """Say in one line why the node does not run: status 2."""
+    print("groupcoap: %s" % reason, file=sys.stderr)
+    return 2
+
+
 def load(path):
     """The checked configuration in this file, or None after one line on stderr."""
     import config  # its 20 KB are needed this once
@@ -36,8 +43,9 @@ def load(path):
     try:
         return config.load(path, not platform.ON_BOARD)
     except config.ConfigError as e:
-        print("groupcoap: %s" % e, file=sys.stderr)
-        return None
+        refuse(e)
+    except MemoryError:
+        refuse("%s: expected a file that the heap has room for" % path)
     finally:
         del sys.modules["config"]
 
@@ -49,16 +57,14 @@ def main(path="/config.json"):
     try:
         asyncio.run(run(config))
     except KeyboardInterrupt:
-        pass
-    except MemoryError:
-        total = gc.mem_alloc() + gc.mem_free()
-        print("groupcoap: heap: %d bytes are too few for this configuration" % total, file=sys.stderr)
-        return 2
+        return 0
     except OSError as e:
         address = uri.ip_text(config["address"]) if config["address"] else "?"
-        text = "groupcoap: address: %s port %d cannot be bound (error %s)"
-        print(text % (address, config["port"], e.errno), file=sys.stderr)
-        return 2
+        return refuse("address: %s port %d cannot be bound (error %s)" % (address, config["port"], e.errno))
+    except ValueError as e:
+        return refuse(e)
+    except MemoryError:
+        return refuse("heap: %d bytes are too few for this configuration" % (gc.mem_alloc() + gc.mem_free()))
     return 0
 
 

@@ -12,7 +12,7 @@ def build(node, config):
     proxy = config["proxy"]
     address = config["address"] + bytes((config["port"] >> 8, config["port"] & 255))
     sizes = {"recent_messages": config["recent_messages"]}
-    downstream = node.endpoint(address, None, 1, config["peers"], token_slots=1, **sizes)
+    downstream = node.endpoint(address, None, 1, config["peers"], token_slots=1, outgoing=2, **sizes)
     upstream = node.endpoint(
         config["address"] + b"\0\0",
         config["multicast_interface"],

@@ -31,6 +31,7 @@ def build(node, config):
         config["peers"],
         token_slots=config["token_slots"],
         recent_messages=config["recent_messages"],
+        outgoing=1,
     )
     server = Server(endpoint, address)
     server.failed = node.fault

@@ -430,10 +430,24 @@ class Exchange:
                 return before
             before.append(message)
 
+    def hear_group(self):
+        """Await a sign of life from the group: a request may find the member's places taken, so ask again."""
+        end = time.monotonic() + peers.ANSWER_S
+        while time.monotonic() < end:
+            self.restore()
+            token = self.client.send((self.group, peers.PORT), NON, options=peers.path("temp")).token
+            if self.client.collect(1, 0.2, lambda message, token=token: message.token == token):
+                return
+        pytest.fail("the group is silent")
+
+    def restore(self):
+        """Give the resource its value again: a fuzzed PUT may leave it empty, and a group is not told of that."""
+        response = self.client.ask(self.server, code="0.03", options=peers.path("temp"), payload=b"21.5")
+        assert response.code == "2.04"
+
     def assert_sound(self):
         """Both nodes answer as before, and have logged nothing."""
-        # An empty value, as a fuzzed PUT leaves it, is none that a group is told.
-        assert self.client.ask(self.server, code="0.03", options=peers.path("temp"), payload=b"21.5").code == "2.04"
+        self.restore()
         assert self.client.ask(self.server, options=peers.path("temp")).payload == b"21.5"
         self.request()
         assert (self.proxy.stderr(), self.server.stderr()) == ("", "")
@@ -548,7 +562,7 @@ def test_node_survives_random_datagrams(port, exchange):
 
 def test_member_survives_random_datagrams_to_the_group(exchange):
     good = samples(exchange.group)
-    assert_survives(exchange, (exchange.group, peers.PORT), exchange.ask_group, lambda: good)
+    assert_survives(exchange, (exchange.group, peers.PORT), exchange.hear_group, lambda: good)
 
 
 def test_proxy_survives_random_responses(exchange):

@@ -222,7 +222,7 @@ def test_malformed_con_is_reset():
     for bad in (b"\x49\x01\x124", b"\x42\x01\x124a", b"\x40\x01\x124\xff", b"\x40\x20\x124", b"\x40\x00\x124x"):
         (sent,) = port.receive(bad, CLIENT)
         assert sent.is_empty(n.RST, 0x1234)
-    assert role.requests == [] and port.endpoint.malformed == 5
+    assert role.requests == [] and port.endpoint.faulty == 5
 
 
 def test_malformed_non_ack_and_rst_are_dropped():

@@ -270,8 +270,9 @@ def relay(dst, src, f, client, at, mids, number, value):
             length = (src[start] << 8) + src[start + 1] + 269
             start += 2
         seen += delta
-        if seen & 2 and length > 3 and (seen != 14 or length > 4):  # no unsafe option of a response is longer
-            return 0
+        if seen & 2 and length > 3:  # no unsafe option of a response is longer, but for Max-Age
+            if seen != 14 or length > 4:
+                return 0
         stop = start + length
         if number and seen > number:
             to = head(dst, to, number - last, size)
@@ -303,7 +304,9 @@ def relay(dst, src, f, client, at, mids, number, value):
 def recent(table, peer, buf, now, enter):
     # Without pointers, a byte of a row's key takes a word.
     words = table[0]
-    life = table[3] if buf[0] & 0x10 else table[2]
+    life = table[2]
+    if buf[0] & 0x10:
+        life = table[3]
     length = table[4]
     high = buf[2]
     low = buf[3]

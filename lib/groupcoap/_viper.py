@@ -333,8 +333,9 @@ def relay(
             length = (int(src[start]) << 8) + int(src[start + 1]) + 269
             start += 2
         seen += delta
-        if seen & 2 and length > 3 and (seen != 14 or length > 4):  # no unsafe option of a response is longer
-            return 0
+        if seen & 2 and length > 3:  # no unsafe option of a response is longer, but for Max-Age
+            if seen != 14 or length > 4:
+                return 0
         stop = start + length
         if number and seen > number:
             to = int(head(dst, to, number - last, size))
@@ -365,14 +366,16 @@ def relay(
 
 @micropython.viper
 def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int, enter: int) -> int:
-    """Look the message in buf up by `peer` and its Message ID in the table of recent ones; with `enter`, enter a new one.
+    """Look the message in buf up by `peer` and its Message ID in the table of recent ones; enter a new one if `enter`.
 
-    Words of the table: [words of a row, number of sets - 1, lifetime of a CON and of a NON in ms, bytes of an address],
+    Words of the table: [words of a row, number of sets - 1, ms that a CON and that a NON lives, bytes of an address],
     then rows in sets of four: when the message came, ms, -1 for never; in bytes its Message ID (2), its peer's address.
     Returns 1 for a duplicate, 0 for a new one, which has replaced the oldest of its set.
     """
     words = table[0]
-    life = table[3] if int(buf[0]) & 0x10 else table[2]
+    life = table[2]
+    if int(buf[0]) & 0x10:
+        life = table[3]
     length = table[4]
     high = int(buf[2])
     low = int(buf[3])
@@ -386,7 +389,7 @@ def recent(table: ptr32, peer: ptr8, buf: ptr8, now: int, enter: int) -> int:
     oldest = row
     most = -1
     while row < stop:
-        if table[row] & 0x40000000:  # below 0 on every word length: a load does not extend the sign
+        if table[row] >> 30 & 1:  # below 0 on every word length: a load does not extend the sign
             oldest = row
             most = 0x3FFFFFFF
         else:

@@ -72,7 +72,7 @@ class Endpoint:
         self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy)
         self.role = self  # until it is given one, it resets requests
         self.keeping = -1  # place in `kept` of the request in hand: who answers it later keeps that answer there
-        self.malformed = 0  # datagrams that were no CoAP message
+        self.faulty = 0  # datagrams that were no CoAP message
         r = entropy(2)
         self.mids = array("i", (r[0] << 8 | r[1], max_message))  # the last Message ID, room for an answer
 
@@ -132,7 +132,7 @@ class Endpoint:
         m.end = length
         m.path = path = scan(buf, length, m.fields)
         if path < 0:
-            self._malformed(buf, length, peer, group)
+            self.malformed(buf, length, peer, group)
             return
         m.code = code = buf[1]
         route = _ROUTE[code] if buf[0] < 0x60 else _SETTLE
@@ -163,8 +163,9 @@ class Endpoint:
         elif kind == _CON:  # a ping (RFC 7252 §4.3)
             self.reset(m.buf, peer)
 
-    def _malformed(self, buf, length, peer, group):
-        self.malformed += 1
+    def malformed(self, buf, length, peer, group):
+        """Take note of a datagram that is no CoAP message, or too long for one, and reset it if it is a CON (§4.2)."""
+        self.faulty += 1
         if length > 3 and buf[0] >> 4 == 4 and not group:  # version 1, CON
             self.reset(buf, peer)
 

@@ -17,6 +17,8 @@ DEFAULT_PORTS = {
     "coaps+ws": 443,
 }  # RFC 7252 §6, RFC 8323 §8
 
+LONGEST_PART = 255  # bytes of a path segment or a query argument (RFC 7252 §5.10)
+
 # What stands unescaped in a component besides letters and digits (RFC 3986 §3, RFC 7252 §6.5).
 HOST_SAFE = b"-._~!$&'()*+,;="
 PATH_SAFE = b"-._~!$&'()*+,;=:@"
@@ -165,6 +167,9 @@ def parse(text):
     if segments == [b""]:
         segments = []
     arguments = [] if query is None else [percent_decode(argument) for argument in query.split(b"&")]
+    for part in segments + arguments:
+        if len(part) > LONGEST_PART:
+            raise ValueError("URI has a part of %d bytes: expected at most %d" % (len(part), LONGEST_PART))
     return Uri(scheme, ip_text(ip) if ip else name, port, address, segments, arguments)
 
 
@@ -238,7 +243,7 @@ def parse_authority(raw):
         return ip, name, None
     number = _number(str(port, "utf-8"), 10)
     if not 0 <= number <= 65535:
-        raise ValueError("URI: port %r: expected 0-65535" % port)
+        raise ValueError("URI: port %s: expected 0-65535" % str(port, "utf-8"))
     return ip, name, number
 
 

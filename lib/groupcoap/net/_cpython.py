@@ -8,6 +8,8 @@ import struct
 import time
 import traceback
 
+from .. import uri
+
 ON_BOARD = False
 EMPTY_CLOSES = False
 
@@ -50,22 +52,33 @@ def _bound(address, reuse):
     return s
 
 
+def _on(s, option, interface, group=b""):
+    # A multicast option whose value ends in, or is, the IP of an interface.
+    try:
+        s.setsockopt(socket.IPPROTO_IP, option, group + interface)
+    except OSError:
+        raise ValueError("multicast_interface: %s is no address of this computer" % uri.ip_text(interface))
+
+
 def own_socket(address):
     """A socket bound to this packed address. Raises OSError."""
     return _bound(address, False)
 
 
 def group_socket(group, own, interface):
-    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes). Raises OSError."""
+    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes).
+
+    Raises OSError, and ValueError where there is no such interface.
+    """
     s = _bound(group, True)
-    s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group[:4] + (interface or own[:4]))
+    _on(s, socket.IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
     return s
 
 
 def multicast_from(s, interface, ttl):
     """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
     if interface:
-        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
+        _on(s, socket.IP_MULTICAST_IF, interface)
     s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
 
 

@@ -2,6 +2,7 @@
 
 import socket
 
+from .. import uri
 from ._micropython import Alarm, clock, entropy, pending, readable, report, resolve  # noqa: F401
 
 ON_BOARD = False
@@ -36,20 +37,31 @@ def _bound(address, reuse):
     return s
 
 
+def _on(s, option, interface, group=b""):
+    # A multicast option whose value ends in, or is, the IP of an interface.
+    try:
+        s.setsockopt(_IP, option, group + interface)
+    except OSError:
+        raise ValueError("multicast_interface: %s is no address of this computer" % uri.ip_text(interface))
+
+
 def own_socket(address):
     """A socket bound to the node's own packed address. Raises OSError."""
     return _bound(address, False)
 
 
 def group_socket(group, own, interface):
-    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes). Raises OSError."""
+    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes).
+
+    Raises OSError, and ValueError where there is no such interface.
+    """
     s = _bound(group, True)
-    s.setsockopt(_IP, _IP_ADD_MEMBERSHIP, group[:4] + (interface or own[:4]))
+    _on(s, _IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
     return s
 
 
 def multicast_from(s, interface, ttl):
     """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
     if interface:
-        s.setsockopt(_IP, _IP_MULTICAST_IF, interface)
+        _on(s, _IP_MULTICAST_IF, interface)
     s.setsockopt(_IP, _IP_MULTICAST_TTL, ttl)

@@ -6,6 +6,7 @@ node's timers. Peers' addresses are translated through a fixed table of the last
 
 import asyncio
 import errno
+import gc
 
 from micropython import const
 
@@ -19,13 +20,13 @@ _LONGEST = const(1280)  # bytes of a datagram that is taken; what is longer is d
 
 
 class Link:
-    """An endpoint's sockets: its own and one for each group. Counters: `too_long`, `receive_errors`, `send_errors`."""
+    """An endpoint's sockets: its own and one for each group. Counts `too_long`, `no_memory` and the errors."""
 
     def __init__(self, node, address, interface, ttl, peers):
         self._node = node
         self.address = address
         self.endpoint = None
-        self.too_long = self.receive_errors = self.send_errors = 0
+        self.too_long = self.receive_errors = self.send_errors = self.no_memory = 0
         self._places = peers
         self._peers = {}  # socket address: packed address
         self._raws = {}  # and back
@@ -81,6 +82,14 @@ class Link:
         self._raws[peer] = raw
         return peer
 
+    def _out_of_memory(self, s):
+        self.no_memory += 1
+        gc.collect()
+        try:
+            s.recvfrom(16)  # it would come again and again
+        except OSError:
+            pass
+
     async def serve(self, s, group, again):
         """Receive from this socket for ever; again() opens it anew where the platform has closed it."""
         clock = platform.clock
@@ -106,6 +115,7 @@ class Link:
                     peer = peer_of(raw) or self._heard(raw)
                     if length > _LONGEST:
                         self.too_long += 1
+                        self.endpoint.malformed(data, length, peer, group)
                     elif length or not platform.EMPTY_CLOSES:
                         receive(data, length, peer, group, now)
                     else:
@@ -122,6 +132,8 @@ class Link:
             except OSError as e:
                 if e.errno != errno.EAGAIN:  # an earlier send, told by ICMP
                     self.receive_errors += 1
+            except MemoryError:  # no room for a datagram: one is lost
+                self._out_of_memory(s)
             except Exception as e:  # a fault of ours costs this datagram, not the node
                 self._node.fault(e)
             wake(now)
