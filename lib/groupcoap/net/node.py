@@ -14,7 +14,7 @@ from ..endpoint import Endpoint
 from ..timers import Timers, elapsed
 from . import platform
 
-_BURST = const(8)
+_BURST = const(16)
 _VIEWS = const(128)
 _LONGEST = const(1280)  # bytes of a datagram that is taken; what is longer is dropped
 

@@ -112,6 +112,7 @@ class Relay:
         down = self.downstream
         buf = down.buf
         mids = down.mids
+        f = self.upstream.message.fields
 
         def response(slot, m, peer, now):
             """Relay a response that matches this slot (Tokens' owner)."""
@@ -120,7 +121,6 @@ class Relay:
                 self._individual(slot, m, now)
                 return
             client, insert = exchange
-            f = m.fields
             if f[_SEEN] & _LOOK and self._unsafe(m):
                 self._refuse(slot, peer)
                 return
