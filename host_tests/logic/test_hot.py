@@ -3,6 +3,7 @@
 from array import array
 
 from groupcoap import _plain, _viper
+from groupcoap.message import Message
 from wire import CLIENT, OTHER, datagram
 
 VMS = ("unix",)
@@ -48,7 +49,7 @@ class Random:
 
 
 def scanned(module, data):
-    fields = array("i", bytes(44))
+    fields = Message(1000).fields
     return module.scan(data, len(data), fields), fields
 
 
@@ -180,14 +181,15 @@ def test_relay_gives_the_same():
             continue
         token = random.below(9)
         count = (b"\0\0\0", b"\xff\0\0", b"\xff\xff\0", b"\xff\xff\xff")[random.below(4)]
-        client = b"before" + count + bytes((token,)) + random.bytes(8)
+        client = b"another slot" + count + bytes((token,)) + random.bytes(8)
         number = random.below(2) * random.number()
+        look = random.below(2) << random.below(30)
         name = bytes((5 + random.below(18),)) + random.bytes(23)
         last, room = random.below(65536) | random.below(2) * 0xFFFF, 100 + random.below(1000)
         outcomes = []
         for module in (_plain, _viper):
             buf, row, mids = bytearray(1500), bytearray(client), array("i", (last, room))
-            outcomes.append((module.relay(buf, data, fields, row, 6, mids, number, name), buf, row, mids))
+            outcomes.append((module.relay(buf, data, fields, row, 1, mids, number, name, look), buf, row, mids))
         assert outcomes[0] == outcomes[1], (data, number)
         full += not outcomes[0][0]
     assert full

@@ -6,6 +6,8 @@ A test on the unix port holds the two against each other; the docstrings are the
 def scan(buf, n, f):
     if n < 4:
         return -1
+    if n > f[11]:
+        return -8
     if buf[0] >> 6 != 1:
         return -2
     at = 4 + (buf[0] & 15)
@@ -225,8 +227,11 @@ def path_is(buf, f, path, n):
     return p == n
 
 
-def relay(dst, src, f, client, at, mids, number, value):
-    token = client[at + 3]
+def relay(dst, src, f, clients, slot, mids, number, value, look):
+    if f[2] & look:
+        return 0
+    at = slot * 12
+    token = clients[at + 3]
     size = value[0]
     start = f[0]
     end = f[7]
@@ -240,14 +245,14 @@ def relay(dst, src, f, client, at, mids, number, value):
     dst[3] = mid & 255
     to = at + 3
     while at < to:  # count
-        client[at] = client[at] + 1 & 255
-        if client[at]:
+        clients[at] = clients[at] + 1 & 255
+        if clients[at]:
             at = to
         at += 1
     at = to + 1
     to = 4
     while to < 4 + token:
-        dst[to] = client[at]
+        dst[to] = clients[at]
         to += 1
         at += 1
     last = 0  # number of the option written last

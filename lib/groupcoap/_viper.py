@@ -9,9 +9,11 @@ import micropython
 
 @micropython.viper
 def scan(buf: ptr8, n: int, f: ptr32) -> int:
-    """Check a whole datagram (RFC 7252 §3) and find its parts: the hash of its Uri-Path, or -1 to -7."""
+    """Check a whole datagram (RFC 7252 §3) and find its parts: the hash of its Uri-Path, or -1 to -8."""
     if n < 4:
         return -1
+    if n > f[11]:
+        return -8
     if int(buf[0]) >> 6 != 1:
         return -2
     at = 4 + (int(buf[0]) & 15)
@@ -281,15 +283,18 @@ def path_is(buf: ptr8, f: ptr32, path: ptr8, n: int) -> bool:
 
 @micropython.viper
 def relay(
-    dst: ptr8, src: ptr8, f: ptr32, client: ptr8, at: int, mids: ptr32, number: int, value: ptr8
+    dst: ptr8, src: ptr8, f: ptr32, clients: ptr8, slot: int, mids: ptr32, number: int, value: ptr8, look: int
 ) -> int:
     """Write the response in src, scanned into f, as a NON to another client, with one option put in: its end.
 
-    client[at:]: a counter of what was written (3 bytes), the length of the client's token, the token. Every option
-    `number` of src gives way to one with the bytes of `value`, whose first is their count; number 0 puts nothing in.
-    mids: as for `answer`. Returns 0 if there is no room.
+    A slot's row in clients has 12 bytes: a counter of what was written (3), the length of the client's token, the
+    token. Every option `number` of src gives way to one with the bytes of `value`, whose first is their count; number 0
+    puts nothing in. mids: as for `answer`. Returns 0 if there is no room, or an option among the bits of `look`.
     """
-    token = int(client[at + 3])
+    if f[2] & look:
+        return 0
+    at = slot * 12
+    token = int(clients[at + 3])
     size = int(value[0])
     start = f[0]
     end = f[7]
@@ -303,14 +308,14 @@ def relay(
     dst[3] = mid
     to = at + 3
     while at < to:  # count
-        client[at] = int(client[at]) + 1
-        if client[at]:
+        clients[at] = int(clients[at]) + 1
+        if clients[at]:
             at = to
         at += 1
     at = to + 1
     to = 4
     while to < 4 + token:
-        dst[to] = client[at]
+        dst[to] = clients[at]
         to += 1
         at += 1
     last = 0  # number of the option written last

@@ -25,6 +25,7 @@ _ACK = n.ACK
 _RST = n.RST
 
 MAX_MESSAGE = 1152  # bytes (RFC 7252 §4.6)
+MAX_DATAGRAM = 1280  # bytes; what is longer is no message here
 
 # What becomes of a CON or NON, by its code
 _IDEMPOTENT = const(0)  # a request that may be carried out again
@@ -59,7 +60,7 @@ class Endpoint:
         self.transmit = transmit
         self.timers = timers
         self.entropy = entropy
-        self.message = Message()
+        self.message = Message(MAX_DATAGRAM)
         self.buf = bytearray(max_message)
         self.out = Writer(self.buf)
         self.tokens = Tokens(token_slots, timers, entropy)

@@ -22,6 +22,7 @@ _END = const(7)  # offset of the end of the options
 _HEAD = const(8)  # offset of the found option's header
 _BEFORE = const(9)  # number of the option in front of it
 # 10: the length of the datagram
+_LONGEST = const(11)  # the greatest length that is taken
 
 _REASONS = (
     "shorter than a header",
@@ -31,6 +32,7 @@ _REASONS = (
     "reserved code class",
     "payload marker without a payload",
     "option header, number or length past its bound",
+    "longer than is taken here",
 )
 
 
@@ -42,11 +44,12 @@ class Message:
     """A received datagram, read in place. Valid until the next `parse`; slices are views of the datagram.
 
     buf, end: the datagram and its length in bytes; code; path: the 24-bit hash of the Uri-Path. The rest are methods: a
-    class with one property stores every attribute slowly on MicroPython.
+    class with one property stores every attribute slowly on MicroPython. longest: bytes of a datagram that is taken.
     """
 
-    def __init__(self):
-        self.fields = array("i", bytes(44))
+    def __init__(self, longest=65535):
+        self.fields = array("i", bytes(48))
+        self.fields[_LONGEST] = longest
         self.buf = b""
         self.end = self.code = self.path = 0
 

@@ -10,23 +10,22 @@ import gc
 
 from micropython import const
 
-from ..endpoint import Endpoint
+from ..endpoint import MAX_DATAGRAM, Endpoint
 from ..timers import Timers, elapsed
 from . import platform
 
 _BURST = const(16)
 _VIEWS = const(128)
-_LONGEST = const(1280)  # bytes of a datagram that is taken; what is longer is dropped
 
 
 class Link:
-    """An endpoint's sockets: its own and one for each group. Counts `too_long`, `no_memory` and the errors."""
+    """An endpoint's sockets: its own and one for each group. Counts `no_memory` and the errors."""
 
     def __init__(self, node, address, interface, ttl, peers):
         self._node = node
         self.address = address
         self.endpoint = None
-        self.too_long = self.receive_errors = self.send_errors = self.no_memory = 0
+        self.receive_errors = self.send_errors = self.no_memory = 0
         self._places = peers
         self._peers = {}  # socket address: packed address
         self._raws = {}  # and back
@@ -98,6 +97,7 @@ class Link:
         recvfrom = s.recvfrom
         receive = self.endpoint.receive
         peer_of = self._peers.get
+        size = MAX_DATAGRAM + 1  # so that one that is too long shows
         length_of = len  # a builtin is found later than a local
         left = _BURST
         while True:
@@ -110,13 +110,10 @@ class Link:
             left = _BURST
             try:
                 while left:
-                    data, raw = recvfrom(_LONGEST + 1)
+                    data, raw = recvfrom(size)
                     length = length_of(data)
                     peer = peer_of(raw) or self._heard(raw)
-                    if length > _LONGEST:
-                        self.too_long += 1
-                        self.endpoint.malformed(data, length, peer, group)
-                    elif length or not platform.EMPTY_CLOSES:
+                    if length or not platform.EMPTY_CLOSES:
                         receive(data, length, peer, group, now)
                     else:
                         s.close()

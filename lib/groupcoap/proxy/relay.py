@@ -121,19 +121,30 @@ class Relay:
                 self._individual(slot, m, now)
                 return
             client, insert = exchange
-            if f[_SEEN] & _LOOK and self._unsafe(m):
-                self._refuse(slot, peer)
-                return
-            end = relay(buf, m.buf, f, clients, _ROW * slot, mids, insert, origin_of(peer) or self._name(peer))
+            end = relay(buf, m.buf, f, clients, slot, mids, insert, origin_of(peer) or self._name(peer), _LOOK)
             if end:
                 down.transmit(buf, end, client)
-            else:  # too long with Reply-From in it
-                self._refuse(slot, peer)
+            else:
+                self._relay_unusual(slot, m, peer)
 
         return response
 
+    def _relay_unusual(self, slot, m, peer):
+        # One with an option that needs a look, or too long with Reply-From in it.
+        client, insert = self._group[slot]
+        down = self.downstream
+        end = 0
+        if not self._unsafe(m):
+            end = relay(down.buf, m.buf, m.fields, self._clients, slot, down.mids, insert, self._name(peer), 0)
+        if end:
+            down.transmit(down.buf, end, client)
+        else:
+            self._refuse(slot, peer)
+
     def _name(self, peer):
         # Reply-From for this server, as in `_origins`.
+        if peer in self._origins:
+            return self._origins[peer]
         if len(self._origins) >= _ORIGINS:  # all at once: a dict that entries leave one by one gets slow
             self._origins.clear()
         self._scratch[0] = length = write_reply_from(self._scratch, 1, peer)
