@@ -230,9 +230,8 @@ def test_con_of_more_than_1280_bytes_is_reset_and_one_of_1280_is_not():
     for length in (1280, 1281):
         con = datagram(n.CON, n.GET, length, payload=bytes(length - 5))
         assert len(con) == length
-        sent = port.receive(con, CLIENT)
-        assert len(role.requests) == 1 and bool(sent) == (length == 1281)
-    assert sent[0].is_empty(n.RST, 1281)
+        (sent,) = port.receive(con, CLIENT)
+        assert len(role.requests) == 1 and sent.is_empty(n.RST, 1281) == (length == 1281)
 
 
 def test_malformed_non_ack_and_rst_are_dropped():
