@@ -35,11 +35,19 @@ def number(least, most, whole=True):
 
 def text(longest=255):
     def check(value, where):
-        if not isinstance(value, str) or len(value) > longest:
-            _wrong(where, "a text of at most %d characters" % longest, value)
+        if not isinstance(value, str) or len(value.encode()) > longest:
+            _wrong(where, "a text of at most %d bytes" % longest, value)
         return value
 
     return check
+
+
+def quoted(value, where):
+    """A text that can stand between quotation marks (RFC 6690)."""
+    value = text(64)(value, where)
+    if '"' in value or "\\" in value:
+        _wrong(where, "a text without quotation marks and backslashes", value)
+    return value
 
 
 def boolean(value, where):
@@ -138,7 +146,7 @@ _resource = table(
     {
         "value": (text(1024), ""),
         "content_format": (number(0, 65535), 0),
-        "rt": (text(64), None),
+        "rt": (quoted, None),
         "observable": (boolean, False),
         "max_age": (number(0, 0xFFFFFFFF), None),
         "group": (boolean, True),
@@ -152,8 +160,8 @@ _COMMON = {
     "multicast_interface": (ip, None),
     "multicast_ttl": (number(0, 255), 1),
     "token_slots": (number(1, 255), 16),
-    "recent_messages": (number(4, 4096), 128),
-    "peers": (number(1, 1024), 32),
+    "recent_messages": (number(4, 512), 128),
+    "peers": (number(1, 128), 32),
     "option_numbers": (table({name: (number(1, 65535), None) for name in options.PROFILE_OPTIONS}), None),
 }
 

@@ -40,6 +40,8 @@ def build(node, config):
         value = Value(entry["value"])
         resource = Resource(path, entry["content_format"], entry["max_age"], entry["group"], entry["rt"])
         server.add(resource, GET=value.get, PUT=value.put)
+    if len(server.links()) > LONGEST_VALUE:
+        raise ValueError("resources: their links take %d bytes, more than %d" % (len(server.links()), LONGEST_VALUE))
     for group in config["groups"]:
         membership = server.join(int(config["leisure_s"] * 1000))
         node.join(endpoint, group, membership, config["multicast_interface"])

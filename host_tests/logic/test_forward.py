@@ -249,6 +249,13 @@ def test_host_name_is_resolved_and_travels_on():
     assert sent.options == [(n.URI_HOST, b"all.example.org"), (n.URI_PATH, b"temp")]
 
 
+def test_host_name_is_not_resolved_for_a_client_off_the_allow_list():
+    asked = []
+    proxy = Proxied(resolve=lambda name: asked.append(name) or GROUP[:4])
+    refused(proxy, n.UNAUTHORIZED, group_request(b"coap://all.example.org/temp"), peer=STRANGER)
+    assert asked == []
+
+
 def test_host_name_in_uri_host_travels_on():
     options = [
         (MULTICAST_TIMEOUT, b"\x0a"), (n.URI_HOST, b"all.example.org"), (n.URI_PATH, b"a"), (n.PROXY_SCHEME, b"coap"),
@@ -384,6 +391,16 @@ def test_repeated_con_request_is_acknowledged_again_and_multicast_once():
         proxy.asked(kind=n.CON, mid=5, code=code)
         (ack,) = proxy.ask(group_request(), kind=n.CON, mid=5, code=code)
         assert ack.is_empty(n.ACK, 5) and proxy.up.sent() == []
+
+
+def test_con_request_repeated_when_it_is_no_longer_remembered_leaves_its_exchange_open():
+    proxy = Proxied()
+    proxy.asked(kind=n.CON, mid=5)
+    table = proxy.down.endpoint.recent.table  # forget all, as much traffic does
+    for i in range(5, len(table)):
+        table[i] = -1
+    (ack,) = proxy.ask(group_request(), kind=n.CON, mid=5)
+    assert ack.is_empty(n.ACK, 5) and proxy.up.sent() == [] and proxy.free() == 3
 
 
 def test_con_request_repeated_after_its_exchange_is_acknowledged_and_not_multicast():

@@ -236,6 +236,14 @@ def test_response_that_grows_too_long_is_5_02():
     assert sent.code == n.BAD_GATEWAY and sent.option(REPLY_FROM) == ORIGIN
 
 
+def test_response_of_one_server_that_is_too_long_is_5_02():
+    proxy = Proxied(sizes={"max_message": 100})
+    for length, code in ((80, n.CONTENT), (120, n.BAD_GATEWAY)):
+        token = proxy.asked([(n.PROXY_URI, b"coap://192.0.2.5/temp")]).token
+        (sent,) = proxy.answer(token, length, payload=b"x" * length)
+        assert sent.code == code and proxy.free() == 4
+
+
 def test_relayed_message_ids_have_two_bytes():
     proxy, token = exchange()
     proxy.down.endpoint.mids[0] = 0x12FF

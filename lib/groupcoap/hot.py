@@ -4,7 +4,7 @@ try:
     from ._viper import KEY_BYTES_A_WORD, answer, copy, head, match, path_is, recent, relay, same, scan, walk
 
     VIPER = True
-except (SyntaxError, ValueError, NameError, AttributeError):  # no native code, or not for this chip
+except (ImportError, SyntaxError, ValueError, NameError, AttributeError):  # no native code, or not for this chip
     from ._plain import KEY_BYTES_A_WORD, answer, copy, head, match, path_is, recent, relay, same, scan, walk
 
     VIPER = False

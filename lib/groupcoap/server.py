@@ -11,7 +11,7 @@ from array import array
 from micropython import const
 
 from . import numbers as n
-from . import options
+from . import options, uri
 from .errors import (
     BadOption,
     InternalServerError,
@@ -79,7 +79,7 @@ class Resource:
 
     def link(self):
         """Its entry in /.well-known/core (RFC 6690)."""
-        text = "<%s>" % "".join("/" + segment.decode() for segment in self.segments)
+        text = "<%s>" % "".join(["/" + uri.percent_encode(segment, uri.PATH_SAFE) for segment in self.segments])
         if self.rt is not None:
             text += ';rt="%s"' % self.rt
         if self.content_format is not None:
@@ -142,7 +142,7 @@ class Server:
         self._origin = bytearray(20)
         length = write_response_forwarding(self._origin, 0, address) if address else 0
         self._origin = bytes(self._origin[:length])
-        self.add(Resource(".well-known/core", content_format=n.LINK_FORMAT, group=True), GET=self._links)
+        self.add(Resource(".well-known/core", content_format=n.LINK_FORMAT, group=True), GET=self.links)
 
     def join(self, leisure=DEFAULT_LEISURE):
         """Count one more membership, with its Leisure in ms: the number by which `Endpoint.receive` is to name it.
@@ -307,5 +307,6 @@ class Server:
         self._peers[i] = self._outcomes[i] = None
         self._say(m, peer, self._groups[i], outcome)
 
-    def _links(self, request):
+    def links(self, request=None):
+        """What /.well-known/core says (RFC 6690)."""
         return ",".join([resource.link() for resource in self.resources.values()])

@@ -1,7 +1,8 @@
 """Sockets on ESP32 and RP2 boards: addresses are pairs (text, port), interface and TTL are the network stack's affair.
 
 Written from the ports' sources. RP2 has few UDP sockets, so all groups share one bound to 0.0.0.0, beside the own one
-(lwIP gives a datagram to the more specific), and keeps 4 datagrams a socket, so a callback takes them out at once.
+(lwIP gives a datagram to the more specific), and keeps 4 datagrams a socket, so a callback takes them out at once; a
+MicroPython that is older than that callback for UDP is asked every 20 ms.
 """
 
 import asyncio
@@ -54,8 +55,14 @@ class Ring:
         self.flag = asyncio.ThreadSafeFlag()
         self.sendto = s.sendto
         self.setsockopt = s.setsockopt
-        self.close = s.close
         s.setsockopt(socket.SOL_SOCKET, _SO_CALLBACK, self._take)
+
+    def close(self):
+        """Give the socket back."""
+        for port in list(_shared):
+            if _shared[port] is self:
+                del _shared[port]
+        self._socket.close()
 
     def _take(self, s):
         try:
@@ -70,10 +77,14 @@ class Ring:
                     self.lost += 1
         except OSError:
             pass  # nothing left
+        except MemoryError:
+            self.lost += 1
         self.flag.set()
 
     def recvfrom(self, size):
         """The oldest datagram and its sender. Raises OSError(EAGAIN) when there is none."""
+        if not self._count:
+            self._take(self._socket)
         if not self._count:
             raise OSError(errno.EAGAIN)
         i = self._head
@@ -83,6 +94,14 @@ class Ring:
         self._count -= 1
         return data, self._from[i]
 
+
+    async def waited(self):
+        """Await a datagram."""
+        while not self._count:
+            try:
+                await asyncio.wait_for_ms(self.flag.wait(), 20)
+            except asyncio.TimeoutError:
+                self._take(self._socket)
 
     def pending(self):
         """Is there a datagram?"""
@@ -96,7 +115,7 @@ def pending(s):
 
 def readable(s):
     """Await a datagram (or an error) on this socket."""
-    return s.flag.wait() if _RP2 else _await_socket(s)
+    return s.waited() if _RP2 else _await_socket(s)
 
 
 def _bound(pair):

@@ -36,7 +36,9 @@ class _Answers:
         self.slot = -1
 
     def deliver(self, item):
-        if isinstance(item, protocol.Response) and len(self._items) >= _BACKLOG:
+        if not isinstance(item, protocol.Response):
+            self.slot = -1  # the exchange has ended, and the slot may soon be another's
+        elif len(self._items) >= _BACKLOG:
             self.lost += 1
             return
         self._items.append(item)
@@ -51,10 +53,8 @@ class _Answers:
             await self._event.wait()
         item = self._items.pop(0)
         if item is None:
-            self.slot = -1
             raise StopAsyncIteration
         if isinstance(item, Exception):
-            self.slot = -1
             raise item
         return item
 
@@ -107,6 +107,8 @@ class Client:
         answers = self.request(method, target, payload, **how)
         try:
             return await answers.__anext__()
+        except StopAsyncIteration:
+            raise RequestFailed("no answer")
         finally:
             answers.close()
 

@@ -84,13 +84,15 @@ class Link:
     def _out_of_memory(self, s):
         self.no_memory += 1
         gc.collect()
-        try:
-            s.recvfrom(16)  # it would come again and again
-        except OSError:
-            pass
+        if s is not None:  # it is still there, and would come again and again
+            try:
+                s.recvfrom(16)
+            except OSError:
+                pass
 
-    async def serve(self, s, group, again):
-        """Receive from this socket for ever; again() opens it anew where the platform has closed it."""
+    async def serve(self, entry):
+        """Receive from one of the node's sockets for ever, and open it anew where the platform has closed it."""
+        _, s, group, again = entry
         clock = platform.clock
         wake = self._node.wake
         waits = platform.pending(s)
@@ -101,6 +103,13 @@ class Link:
         length_of = len  # a builtin is found later than a local
         left = _BURST
         while True:
+            while s is None:
+                try:
+                    entry[1] = s = again()
+                    waits = platform.pending(s)
+                    recvfrom = s.recvfrom
+                except OSError:
+                    await asyncio.sleep(1)
             if left:
                 await platform.readable(s)
             else:
@@ -110,6 +119,7 @@ class Link:
             left = _BURST
             try:
                 while left:
+                    data = None
                     data, raw = recvfrom(size)
                     length = length_of(data)
                     peer = peer_of(raw) or self._heard(raw)
@@ -117,9 +127,7 @@ class Link:
                         receive(data, length, peer, group, now)
                     else:
                         s.close()
-                        s = again()
-                        waits = platform.pending(s)
-                        recvfrom = s.recvfrom
+                        s = None
                         break
                     if alone:
                         if not waits():
@@ -130,7 +138,7 @@ class Link:
                 if e.errno != errno.EAGAIN:  # an earlier send, told by ICMP
                     self.receive_errors += 1
             except MemoryError:  # no room for a datagram: one is lost
-                self._out_of_memory(s)
+                self._out_of_memory(None if data else s)
             except Exception as e:  # a fault of ours costs this datagram, not the node
                 self._node.fault(e)
             wake(now)
@@ -143,7 +151,7 @@ class Node:
         self.timers = Timers()
         self.links = []
         self.faults = 0
-        self._sockets = []
+        self._sockets = []  # [link, socket, membership or 0, function that opens it again]
         self._tasks = []
         self._alarm = None
         self._next = None  # the deadline that the alarm is set to
@@ -157,7 +165,7 @@ class Node:
         endpoint = Endpoint(None, self.timers, platform.entropy, **sizes)
         link.attach(endpoint)
         self.links.append(link)
-        self._sockets.append((link, link.socket, 0, link.open))
+        self._sockets.append([link, link.socket, 0, link.open])
         return endpoint
 
     def join(self, endpoint, group, membership, interface=None):
@@ -171,7 +179,7 @@ class Node:
         for entry in self._sockets:
             if entry[1] is s:  # a platform may have one socket for several groups
                 return
-        self._sockets.append((link, s, membership, open_group))
+        self._sockets.append([link, s, membership, open_group])
 
     def start(self):
         """Begin to receive, within a running loop."""
@@ -179,8 +187,8 @@ class Node:
         for link in self.links:
             link.endpoint.start(now)
         self._alarm = platform.Alarm(self._due)
-        for link, s, membership, again in self._sockets:
-            self._tasks.append(asyncio.create_task(link.serve(s, membership, again)))
+        for entry in self._sockets:
+            self._tasks.append(asyncio.create_task(entry[0].serve(entry)))
 
     def stop(self):
         """Stop the tasks and close the sockets."""

@@ -11,6 +11,10 @@ class AllowList:
         self._entries = {ip: (tuple(groups), unicast) for ip, groups, unicast in entries}
         self.groups = any(groups for groups, _ in self._entries.values())  # is any group enabled at all?
 
+    def knows(self, peer):
+        """Is this peer on the list at all?"""
+        return peer[:-2] in self._entries
+
     def group(self, peer, address):
         """May this peer have group requests sent to this packed group address?"""
         entry = self._entries.get(peer[:-2])

@@ -30,7 +30,8 @@ _NUMBERED = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 # Not copied into the request that goes on
 _LEFT_OUT = _NUMBERED + (n.URI_HOST, n.URI_PORT, n.OBSERVE)
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
-_REFUSED = const(16)
+_REFUSALS = const(16)
+_DIAGNOSTIC = const(64)  # characters of what was wrong with a target
 _PACED = const(8)  # groups whose sending rate is remembered
 
 
@@ -61,7 +62,7 @@ class ForwardProxy:
         self.probing_rate = probing_rate
         self.resolve = resolve
         self.refusals = {}  # by response code
-        self._refused = [None] * _REFUSED  # the last of them: (client, Message ID, error), in case they come again
+        self._refused = [None] * _REFUSALS  # the last of them: (client, Message ID, error), in case they come again
         self._refused_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
@@ -84,15 +85,19 @@ class ForwardProxy:
     def repeated(self, m, peer, now):
         """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
         slot = self.relay.find(m, peer)
+        if slot >= 0 and self.relay.mids[slot] == m.mid():
+            self._repeated_open(m, peer, slot)
+            return
         for refused in self._refused:
             if refused is not None and refused[0] == peer and refused[1] == m.mid():
                 self._answer_refused(m, peer, refused[2])
                 return
-        if slot >= 0 and self.relay.mids[slot] == m.mid():
-            if self.relay.kinds[slot] in (GROUP, UNICAST_ACKED):
-                self.relay.downstream.acknowledge(m, peer)
-        else:
-            self.request(m, peer, 0, now, True)
+        self.request(m, peer, 0, now, True)
+
+    def _repeated_open(self, m, peer, slot):
+        # Its exchange is open: there is an ACK to say again, or one to come.
+        if m.type() == n.CON and self.relay.kinds[slot] in (GROUP, UNICAST_ACKED):
+            self.relay.downstream.acknowledge(m, peer)
 
     def _is_proxied(self, m):
         if m.fields[2] >> 29:
@@ -102,7 +107,7 @@ class ForwardProxy:
         return False
 
     def _proxy(self, m, peer, now, repeated):
-        target = self._target(m)
+        target = self._target(m, peer)
         address = target.address
         multicast = uri.is_multicast(address)
         if multicast:
@@ -120,6 +125,9 @@ class ForwardProxy:
         down = self.relay.downstream
         open_slot = self.relay.find(m, peer)
         if open_slot >= 0:
+            if self.relay.mids[open_slot] == m.mid():  # a repetition that the table of recent ones has forgotten
+                self._repeated_open(m, peer, open_slot)
+                return
             # The token is in use: which of the two exchanges a response belongs to could not be told (bis §3.5.2).
             self.relay.close(open_slot)
             raise BadRequest("token of an open exchange")
@@ -185,16 +193,16 @@ class ForwardProxy:
 
     # What the request says
 
-    def _target(self, m):
+    def _target(self, m, peer):
         if m.find(n.PROXY_SCHEME) >= 0 and m.find(n.PROXY_SCHEME_NUMBER) >= 0:
             raise BadOption("Proxy-Scheme and Proxy-Scheme-Number exclude each other")
         try:
             if options.valid(m, n.PROXY_URI) >= 0:
                 found = uri.parse(m.value())
-                return self._located(found.scheme, found.address, found.host, found.port, found.path, found.query)
+                return self._located(peer, found.scheme, found.address, found.host, found.port, found.path, found.query)
             if options.valid(m, n.PROXY_CRI) >= 0:
                 found = uri.parse(cri.to_uri(cri.decode(bytes(m.value()))))
-                return self._located(found.scheme, found.address, found.host, found.port, found.path, found.query)
+                return self._located(peer, found.scheme, found.address, found.host, found.port, found.path, found.query)
             if options.valid(m, n.PROXY_SCHEME) >= 0:
                 scheme = str(m.value(), "utf-8").lower()
             elif options.valid(m, n.PROXY_SCHEME_NUMBER) >= 0:
@@ -213,15 +221,17 @@ class ForwardProxy:
                 address = uri.pack(host.strip("[]"), port)
             except ValueError:
                 address = None  # a name
-            return self._located(scheme, address, host, port)
+            return self._located(peer, scheme, address, host, port)
         except (ValueError, IndexError, KeyError) as e:
-            raise BadRequest("target: %s" % e)
+            raise BadRequest("target: %s" % str(e)[:_DIAGNOSTIC])
 
-    def _located(self, scheme, address, host, port, path=None, query=None):
+    def _located(self, peer, scheme, address, host, port, path=None, query=None):
         if scheme != "coap":
             raise ProxyingNotSupported("scheme %s: expected coap" % scheme)
         name = None
         if address is None:
+            if not self.access.knows(peer):  # nobody else has names looked up here
+                raise Unauthorized("not allowed here")
             ip = self.resolve(host) if self.resolve is not None else None
             if ip is None:
                 raise ProxyingNotSupported("host %s cannot be resolved here" % host)
@@ -304,7 +314,7 @@ class ForwardProxy:
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
         if m.type() == n.CON:
             self._refused[self._refused_next] = (peer, m.mid(), error)
-            self._refused_next = (self._refused_next + 1) % _REFUSED
+            self._refused_next = (self._refused_next + 1) % _REFUSALS
         self._answer_refused(m, peer, error)
 
     def _answer_refused(self, m, peer, error):

@@ -20,8 +20,8 @@ _ROW = const(12)  # bytes of a slot: count of answers (3), length of the client'
 _TOKEN = const(4)
 
 # Bits of the unsafe options below 29 that a response is not to have, and of "there is one above 28"
-_REFUSED = const(1 << 2 | 1 << 3 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 15 | 1 << 18 | 1 << 19 | 1 << 22 | 1 << 26)
-_LOOK = const(0x20000000 | _REFUSED)
+_UNSAFE = const(1 << 2 | 1 << 3 | 1 << 7 | 1 << 10 | 1 << 11 | 1 << 15 | 1 << 18 | 1 << 19 | 1 << 22 | 1 << 26)
+_LOOK = const(0x20000000 | _UNSAFE)
 
 FREE = const(0)
 GROUP = const(1)
@@ -154,7 +154,7 @@ class Relay:
 
     def _unsafe(self, m):
         # Is there an unsafe option that is not known here, or not of its length? (RFC 7252 §5.4.3, §5.7.1)
-        if m.fields[_SEEN] & _REFUSED:
+        if m.fields[_SEEN] & _UNSAFE:
             return True
         m.rewind()
         while True:
@@ -182,7 +182,9 @@ class Relay:
         down.send(client)
 
     def _individual(self, slot, m, now):
-        if self._unsafe(m):
+        client_token = self._clients[_ROW * slot + 3]
+        too_long = m.end - 12 + 4 + client_token + 5 > self.downstream.out.size  # ours has 8 bytes of token
+        if too_long or self._unsafe(m):
             self.refused_responses += 1
             self._answer(slot, n.BAD_GATEWAY, now)
         else:
@@ -206,7 +208,7 @@ class Relay:
             out.payload(m.buf, f[1], m.payload_length())
         self.close(slot)
         if place >= 0:
-            down.kept.keep(place, down.buf, out.end, _TOKEN + self._clients[_ROW * slot + 3])
+            down.kept.keep(place, down.buf, out.end, 4 + self._clients[_ROW * slot + 3])
         if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
             down.send(peer)
 
