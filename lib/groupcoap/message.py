@@ -216,6 +216,16 @@ class Writer:
             self.end = copy(self.buf, self.end, src, start, length)
             self.last = f[_NUMBER]
 
+    def copy_option(self, message, number):
+        """Append the option under the cursor of `message`, which has this number."""
+        f = message.fields
+        self.option(number, message.buf, f[_VALUE], f[_LENGTH])
+
+    def copy_payload(self, message):
+        """Append the payload of `message`, if it has one."""
+        start = message.fields[_PAYLOAD]
+        self.payload(message.buf, start, message.end - start)
+
     def payload(self, value, start=0, length=-1):
         """Append the payload marker and value[start:start + length]; nothing if that is empty (RFC 7252 §3)."""
         if length < 0:

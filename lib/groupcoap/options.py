@@ -115,11 +115,17 @@ def no_cache_key(number):
     return number & 0x1E == 0x1C
 
 
-def refused(message, known=None):
+def fits(message, number):
+    """Is the option under the cursor, of this number, in the table, with a length in its bounds? (RFC 7252 §5.4.3)"""
+    row = _table.get(number)
+    return row is not None and row[3] <= message.length() <= row[4]
+
+
+def refused(message, known=None, bit=1):
     """The number of the first critical option that makes this message unacceptable, or 0 (RFC 7252 §5.4.1, §5.4.3).
 
-    That is one that is not in the table (or not in `known`, if given), whose length is out of its bounds, or that
-    comes twice without being repeatable. Elective ones of that sort count as absent: `valid` tells.
+    That is one that does not fit (or is not in `known`, if given), or that comes twice without being repeatable.
+    Elective ones of that sort count as absent: `valid` tells. bit: 2 asks the same of the unsafe options (§5.7.1).
     """
     previous = -1
     message.rewind()
@@ -127,14 +133,10 @@ def refused(message, known=None):
         number = message.step()
         if number < 0:
             return 0
-        if number & 1:
-            row = _table.get(number)
-            if (
-                row is None
-                or (known is not None and number not in known)
-                or not row[3] <= message.length() <= row[4]
-                or (number == previous and not row[5])
-            ):
+        if number & bit:
+            if not fits(message, number) or (known is not None and number not in known):
+                return number
+            if number == previous and not _table[number][5]:
                 return number
         previous = number
 
@@ -142,8 +144,4 @@ def refused(message, known=None):
 def valid(message, number):
     """Move to this option if it is there with a length in its bounds: its length in bytes, else -1 (§5.4.3)."""
     length = message.find(number)
-    if length >= 0:
-        row = _table[number]
-        if row[3] <= length <= row[4]:
-            return length
-    return -1
+    return length if length >= 0 and fits(message, number) else -1

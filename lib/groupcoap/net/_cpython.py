@@ -8,7 +8,7 @@ import struct
 import time
 import traceback
 
-from .. import uri
+from ._inet import bound, set_interface
 
 ON_BOARD = False
 EMPTY_CLOSES = False
@@ -39,30 +39,9 @@ def sockaddr(peer):
     return socket.inet_ntoa(peer[:4]), peer[4] << 8 | peer[5]
 
 
-def _bound(address, reuse):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    if reuse:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        s.bind(sockaddr(address))
-    except OSError:
-        s.close()
-        raise
-    s.setblocking(False)
-    return s
-
-
-def _on(s, option, interface, group=b""):
-    # A multicast option whose value ends in, or is, the IP of an interface.
-    try:
-        s.setsockopt(socket.IPPROTO_IP, option, group + interface)
-    except OSError:
-        raise ValueError("multicast_interface: %s is no address of this computer" % uri.ip_text(interface))
-
-
 def own_socket(address):
     """A socket bound to this packed address. Raises OSError."""
-    return _bound(address, False)
+    return bound(sockaddr(address), False)
 
 
 def group_socket(group, own, interface):
@@ -70,15 +49,15 @@ def group_socket(group, own, interface):
 
     Raises OSError, and ValueError where there is no such interface.
     """
-    s = _bound(group, True)
-    _on(s, socket.IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
+    s = bound(sockaddr(group), True)
+    set_interface(s, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
     return s
 
 
 def multicast_from(s, interface, ttl):
     """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
     if interface:
-        _on(s, socket.IP_MULTICAST_IF, interface)
+        set_interface(s, socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
     s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
 
 

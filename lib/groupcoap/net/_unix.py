@@ -1,8 +1,6 @@
 """Sockets on MicroPython's unix port: addresses are raw sockaddr_in, and the option numbers are those of Linux."""
 
-import socket
-
-from .. import uri
+from ._inet import bound, set_interface
 from ._micropython import Alarm, clock, entropy, pending, readable, report, resolve  # noqa: F401
 
 ON_BOARD = False
@@ -24,30 +22,9 @@ def sockaddr(peer):
     return b"\x02\x00" + peer[4:6] + peer[0:4] + b"\0\0\0\0\0\0\0\0"
 
 
-def _bound(address, reuse):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    if reuse:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        s.bind(sockaddr(address))
-    except OSError:
-        s.close()
-        raise
-    s.setblocking(False)
-    return s
-
-
-def _on(s, option, interface, group=b""):
-    # A multicast option whose value ends in, or is, the IP of an interface.
-    try:
-        s.setsockopt(_IP, option, group + interface)
-    except OSError:
-        raise ValueError("multicast_interface: %s is no address of this computer" % uri.ip_text(interface))
-
-
 def own_socket(address):
     """A socket bound to the node's own packed address. Raises OSError."""
-    return _bound(address, False)
+    return bound(sockaddr(address), False)
 
 
 def group_socket(group, own, interface):
@@ -55,13 +32,13 @@ def group_socket(group, own, interface):
 
     Raises OSError, and ValueError where there is no such interface.
     """
-    s = _bound(group, True)
-    _on(s, _IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
+    s = bound(sockaddr(group), True)
+    set_interface(s, _IP, _IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
     return s
 
 
 def multicast_from(s, interface, ttl):
     """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
     if interface:
-        _on(s, _IP_MULTICAST_IF, interface)
+        set_interface(s, _IP, _IP_MULTICAST_IF, interface)
     s.setsockopt(_IP, _IP_MULTICAST_TTL, ttl)

@@ -21,7 +21,7 @@ from ..errors import (
     ServiceUnavailable,
     Unauthorized,
 )
-from ..message import encoded, uint_bytes
+from ..message import Message, encoded, uint_bytes
 from ..timers import after, elapsed
 from ..tokens import ROW, TOKEN_LENGTH
 from .relay import GROUP, UNICAST_ACKED, UNICAST_CON, UNICAST_NON
@@ -100,7 +100,7 @@ class ForwardProxy:
             self.relay.downstream.acknowledge(m, peer)
 
     def _is_proxied(self, m):
-        if m.fields[2] >> 29:
+        if m.seen() >> 29:
             for number in _NUMBERED:
                 if m.find(number) >= 0:
                     return True
@@ -149,14 +149,7 @@ class ForwardProxy:
         else:
             if self.relay.open_to(target.address) >= self.nstart:
                 raise self._busy(now, "as many exchanges as may be are open with this group")
-            slot = self.relay.open(GROUP, m, peer, target.address, seconds * 1000, now, profile07)
-            if slot < 0:
-                raise self._busy(now, "all exchanges are taken")
-            try:
-                self._write(m, n.NON, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
-            except ResponseError:
-                self.relay.close(slot)
-                raise
+            self._open(GROUP, n.NON, m, peer, now, target, hops, seconds * 1000, profile07)
         self._pace(target.address, up.out.end, now)
         up.send(target.address)
 
@@ -166,18 +159,24 @@ class ForwardProxy:
         if confirmable and up.outgoing.full():
             raise self._busy(now, "too many requests are under way")
         kind = UNICAST_CON if confirmable else UNICAST_NON
-        slot = self.relay.open(kind, m, peer, target.address, _UNICAST_TIMEOUT, now)
-        if slot < 0:
-            raise self._busy(now, "all exchanges are taken")
-        try:
-            self._write(m, m.type(), up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
-        except ResponseError:
-            self.relay.close(slot)
-            raise
+        slot = self._open(kind, m.type(), m, peer, now, target, hops, _UNICAST_TIMEOUT)
         if confirmable:
             up.send_confirmable(target.address, self.relay, slot, now)
         else:
             up.send(target.address)
+
+    def _open(self, kind, message_type, m, peer, now, target, hops, lifetime, insert=False):
+        # Take a slot, and write the request that goes on under its token: the slot.
+        up = self.relay.upstream
+        slot = self.relay.open(kind, m, peer, target.address, lifetime, now, insert)
+        if slot < 0:
+            raise self._busy(now, "all exchanges are taken")
+        try:
+            self._write(m, message_type, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
+        except ResponseError:
+            self.relay.close(slot)
+            raise
+        return slot
 
     def _busy(self, now, text):
         return ServiceUnavailable(text, 1 + self.relay.upstream.tokens.remaining(now) // 1000)
@@ -186,7 +185,7 @@ class ForwardProxy:
         # Proxy-Uri and its like name the proxy: a local request, with the target's path and query in Uri-* options.
         up = self.relay.upstream
         self._write(m, m.type(), m.mid(), m.buf, 4, m.buf[0] & 15, target, None)
-        inner = type(m)()
+        inner = Message()
         datagram = up.out.message()
         inner.parse(datagram, len(datagram))
         self.local.request(inner, peer, 0, now)
@@ -197,11 +196,13 @@ class ForwardProxy:
         if m.find(n.PROXY_SCHEME) >= 0 and m.find(n.PROXY_SCHEME_NUMBER) >= 0:
             raise BadOption("Proxy-Scheme and Proxy-Scheme-Number exclude each other")
         try:
+            text = None
             if options.valid(m, n.PROXY_URI) >= 0:
-                found = uri.parse(m.value())
-                return self._located(peer, found.scheme, found.address, found.host, found.port, found.path, found.query)
-            if options.valid(m, n.PROXY_CRI) >= 0:
-                found = uri.parse(cri.to_uri(cri.decode(bytes(m.value()))))
+                text = m.value()
+            elif options.valid(m, n.PROXY_CRI) >= 0:
+                text = cri.to_uri(cri.decode(bytes(m.value())))
+            if text is not None:
+                found = uri.parse(text)
                 return self._located(peer, found.scheme, found.address, found.host, found.port, found.path, found.query)
             if options.valid(m, n.PROXY_SCHEME) >= 0:
                 scheme = str(m.value(), "utf-8").lower()
@@ -243,17 +244,9 @@ class ForwardProxy:
 
     def _check_options(self, m, multicast):
         # Every unsafe option must be known (RFC 7252 §5.7.1). Gives T' in s, which a group request must have.
-        previous = -1
-        m.rewind()
-        while True:
-            number = m.step()
-            if number < 0:
-                break
-            if options.unsafe(number):
-                row = options.lookup(number)
-                if row is None or not row[3] <= m.length() <= row[4] or (number == previous and not row[5]):
-                    raise BadOption("option %d" % number)
-            previous = number
+        number = options.refused(m, bit=2)
+        if number:
+            raise BadOption("option %d" % number)
         if not multicast:
             return 0
         if m.find(self._timeout) < 0 and options.valid(m, self._signaling) < 0:
@@ -305,8 +298,8 @@ class ForwardProxy:
                 if number == n.HOP_LIMIT and hops is not None:
                     out.option_uint(number, hops)
                 else:
-                    out.option(number, m.buf, m.fields[5], m.length())
-            out.payload(m.buf, m.fields[1], m.payload_length())
+                    out.copy_option(m, number)
+            out.copy_payload(m)
         except ValueError:
             raise RequestEntityTooLarge("more than %d bytes" % out.size)
 

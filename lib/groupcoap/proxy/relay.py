@@ -14,7 +14,6 @@ from ..origin import write_reply_from
 from ..timers import after
 
 _NON = const(1)
-_SEEN = const(2)  # field of a message: which options are there
 _ORIGINS = const(64)  # servers whose Reply-From is remembered
 _ROW = const(12)  # bytes of a slot: count of answers (3), length of the client's token, the token
 _TOKEN = const(4)
@@ -154,17 +153,15 @@ class Relay:
 
     def _unsafe(self, m):
         # Is there an unsafe option that is not known here, or not of its length? (RFC 7252 §5.4.3, §5.7.1)
-        if m.fields[_SEEN] & _UNSAFE:
+        if m.seen() & _UNSAFE:
             return True
         m.rewind()
         while True:
             number = m.step()
             if number < 0:
                 return False
-            if options.unsafe(number):
-                row = options.lookup(number)
-                if row is None or not row[3] <= m.length() <= row[4]:
-                    return True
+            if options.unsafe(number) and not options.fits(m, number):
+                return True
 
     def _begin(self, slot, kind, code, mid):
         row = _ROW * slot
@@ -204,8 +201,7 @@ class Relay:
         if m is not None:
             m.rewind()
             out.copy_options(m)
-            f = m.fields
-            out.payload(m.buf, f[1], m.payload_length())
+            out.copy_payload(m)
         self.close(slot)
         if place >= 0:
             down.kept.keep(place, down.buf, out.end, 4 + self._clients[_ROW * slot + 3])
