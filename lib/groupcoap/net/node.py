@@ -16,6 +16,7 @@ from . import platform
 
 _BURST = const(16)
 _VIEWS = const(128)
+_SMALL = const(128)  # bytes of a datagram that is taken even into a heap in pieces
 
 
 class Link:
@@ -81,14 +82,19 @@ class Link:
         self._raws[peer] = raw
         return peer
 
-    def _out_of_memory(self, s):
+    def _receive_small(self, s, group, now):
+        # The heap has no piece as long as a datagram may be. Most are short, so take this one into a short piece; one
+        # that is longer is lost, since it would come again and again.
         self.no_memory += 1
         gc.collect()
-        if s is not None:  # it is still there, and would come again and again
-            try:
-                s.recvfrom(16)
-            except OSError:
-                pass
+        try:
+            data, raw = s.recvfrom(_SMALL + 1)
+            if len(data) <= _SMALL:
+                self.endpoint.receive(data, len(data), self._peers.get(raw) or self._heard(raw), group, now)
+        except OSError:
+            pass
+        except Exception as e:
+            self._node.fault(e)
 
     async def serve(self, entry):
         """Receive from one of the node's sockets for ever, and open it anew where the platform has closed it."""
@@ -137,8 +143,11 @@ class Link:
             except OSError as e:
                 if e.errno != errno.EAGAIN:  # an earlier send, told by ICMP
                     self.receive_errors += 1
-            except MemoryError:  # no room for a datagram: one is lost
-                self._out_of_memory(None if data else s)
+            except MemoryError as e:
+                if data is None:
+                    self._receive_small(s, group, now)
+                else:
+                    self._node.fault(e)
             except Exception as e:  # a fault of ours costs this datagram, not the node
                 self._node.fault(e)
             wake(now)
