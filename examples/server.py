@@ -1,21 +1,15 @@
 import asyncio
 
-from groupcoap import uri
-from groupcoap.net.node import Node
-from groupcoap.server import Resource, Server
+from groupcoap.net.server import Server
 
-ADDRESS, GROUP, INTERFACE = uri.pack("127.0.0.3"), uri.pack("224.0.1.187"), uri.ip_bytes("127.0.0.1")
+server = Server("127.0.0.3", groups=["224.0.1.187"], leisure=0.25, interface="127.0.0.1")
 
 
-async def main():
-    node = Node()
-    endpoint = node.endpoint(ADDRESS)
-    endpoint.role = server = Server(endpoint, ADDRESS)
-    server.add(Resource("temp", content_format=0, group=True), GET=lambda request: "19.0")
-    node.join(endpoint, GROUP, server.join(250), INTERFACE)  # answers to the group within 250 ms
-    node.start()
-    print("ready")
-    await asyncio.sleep(3600)
+@server.resource("temp", content_format=0, observable=True, group=True)
+async def temp(request):
+    await asyncio.sleep(0.01)  # a sensor takes its time
+    return "19.0"
 
 
-asyncio.run(main())
+print("ready")
+asyncio.run(server.run())

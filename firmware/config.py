@@ -1,14 +1,90 @@
 """A node's configuration: one JSON object, checked whole before anything starts.
 
-The schema is data: key → (checker, default). A checker takes (value, where) and gives back the value as the node wants
-it, or raises ConfigError, which names the key and says what it expects.
+The schema is text, which takes little heap, a line for each key: its name, its default as JSON ("-" where it must be
+given), and its kind with what that kind takes. A kind is a function (value, where, ...) that gives back the value as
+the node wants it, or raises ConfigError, which names the key and says what it expects.
 """
 
 import json
 
-from groupcoap import options, uri
+from groupcoap import addresses, ip
 
-REQUIRED = object()
+_COMMON = """
+role - choice ["server","proxy"]
+address null unicast
+port 5683 whole 1 65535
+multicast_interface null interface
+multicast_ttl 1 whole 0 255
+token_slots 16 whole 1 255
+recent_messages 128 whole 4 512
+peers 32 whole 1 128
+option_numbers null option_numbers
+transmission {} table transmission
+"""
+
+_SERVER = """
+groups [] listed 4 group
+leisure_s null number 0 60
+group_size null whole 1 65535
+group_rate null whole 1 100000000
+response_size 64 whole 16 1152
+observers 4 whole 0 32
+notify_interval_s 3 number 0 3600
+block_size 1024 choice [16,32,64,128,256,512,1024]
+echo {} echo
+resources {} resources
+resource_directory null table directory
+"""
+
+_PROXY = """
+proxy - table proxy
+"""
+
+_TABLES = {
+    "transmission": """
+ack_timeout_s 2 number 0.001 60
+ack_random_factor 1.5 number 1 4
+max_retransmit 4 whole 0 8
+nstart 1 whole 1 255
+""",
+    "echo": """
+threshold 152 whole 0 1152
+factor 3 whole 1 255
+""",
+    "resource": """
+value "" text 1024
+content_format 0 whole 0 65535
+rt null quoted
+if null quoted
+title null quoted
+observable false boolean
+max_age null whole 0 4294967295
+etag true boolean
+group true boolean
+""",
+    "directory": """
+uri - directory
+endpoint - name
+lifetime_s 90000 whole 60 4294967295
+base null text 128
+""",
+    "proxy": """
+mode "forward" choice ["forward"]
+max_timeout_s 120 whole 1 86400
+nstart null whole 1 255
+probing_rate 0 whole 0 1000000
+resolve_names false boolean
+allow [] allow
+""",
+    "client": """
+client - unicast
+groups [] listed 16 group
+unicast true boolean
+""",
+}
+
+_FAMILY = "%s: expected %s, as `address` is of %s"
+_LONGEST_LEISURE = 3600  # s
 
 
 class ConfigError(ValueError):
@@ -20,115 +96,168 @@ def _wrong(where, expected, value):
     raise ConfigError("%s: expected %s, not %s" % (where, expected, shown if len(shown) < 60 else shown[:57] + "..."))
 
 
-def number(least, most, whole=True):
-    kind = "a whole number" if whole else "a number"
-
-    def check(value, where):
-        if (not isinstance(value, int) and (whole or not isinstance(value, float))) or isinstance(value, bool):
-            _wrong(where, "%s from %s to %s" % (kind, least, most), value)
-        if not least <= value <= most:
-            _wrong(where, "%s from %s to %s" % (kind, least, most), value)
-        return value
-
-    return check
+def _within(value, where, kind, types, least, most):
+    if not isinstance(value, types) or isinstance(value, bool) or not json.loads(least) <= value <= json.loads(most):
+        _wrong(where, "%s from %s to %s" % (kind, least, most), value)
+    return value
 
 
-def text(longest=255):
-    def check(value, where):
-        if not isinstance(value, str) or len(value.encode()) > longest:
-            _wrong(where, "a text of at most %d bytes" % longest, value)
-        return value
-
-    return check
+def _whole(value, where, least, most):
+    return _within(value, where, "a whole number", int, least, most)
 
 
-def quoted(value, where):
+def _number(value, where, least, most):
+    return _within(value, where, "a number", (int, float), least, most)
+
+
+def _text(value, where, longest="255"):
+    if not isinstance(value, str) or len(value.encode()) > int(longest):
+        _wrong(where, "a text of at most %s bytes" % longest, value)
+    return value
+
+
+def _quoted(value, where, longest="64"):
     """A text that can stand between quotation marks (RFC 6690)."""
-    value = text(64)(value, where)
+    value = _text(value, where, longest)
     if '"' in value or "\\" in value:
         _wrong(where, "a text without quotation marks and backslashes", value)
     return value
 
 
-def boolean(value, where):
+def _name(value, where):
+    """An endpoint's name (RFC 9176 §4.1)."""
+    return _quoted(value, where, "63") or _wrong(where, "a name of 1 to 63 bytes", value)
+
+
+def _boolean(value, where):
     if not isinstance(value, bool):
         _wrong(where, "true or false", value)
     return value
 
 
-def one_of(*choices):
-    def check(value, where):
-        if value not in choices:
-            _wrong(where, "one of " + ", ".join(choices), value)
-        return value
-
-    return check
+def _choice(value, where, choices):
+    choices = json.loads(choices)
+    if value not in choices:
+        _wrong(where, "one of " + ", ".join([str(choice) for choice in choices]), value)
+    return choices[choices.index(value)]
 
 
-def ip(value, where):
-    """An IPv4 address as 4 bytes."""
+def _unicast(value, where):
+    """An IPv4 or IPv6 address as 4 or 16 bytes."""
     try:
-        found = uri.ip_bytes(value)
-        if len(found) == 4 and not uri.is_multicast(found):
+        found = ip.ip_bytes(value)
+        if not addresses.is_multicast(found):
             return found
     except (ValueError, TypeError, AttributeError):
         pass
-    _wrong(where, 'an IPv4 address such as "192.0.2.5"', value)
+    _wrong(where, 'an IPv4 or IPv6 address such as "192.0.2.5" or "2001:db8::5"', value)
 
 
-def group(value, where):
-    """A group address, "224.0.1.187" or "224.0.1.187:5683", as a packed address."""
+def _interface(value, where):
+    """An interface: 4 bytes, the IPv4 address that it has; for IPv6 its name or number."""
+    if isinstance(value, str) and 0 < len(value) < 16 and ":" not in value:
+        return ip.ipv4(value) or value
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 0xFFFF:
+        _wrong(where, "an interface's IPv4 address, or for IPv6 its name or number", value)
+    return value
+
+
+def _group(value, where):
+    """A group address, "224.0.1.187" or "[ff05::fd]:5683" or "ff05::fd", as a packed address."""
     try:
-        target = uri.parse("coap://" + value)
-        found = target.address
-        if len(found) == 6 and uri.is_multicast(found) and target.port and not target.path and not target.query:
+        found = ip.packed("[%s]" % value if value.count(":") > 1 and value[0] != "[" else value)
+        if addresses.is_multicast(found) and found[-2:] != b"\0\0":
             return found
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         pass
-    _wrong(where, 'an IPv4 multicast address such as "224.0.1.187"', value)
+    _wrong(where, 'an IPv4 or IPv6 multicast address such as "224.0.1.187" or "[ff05::fd]:5683"', value)
 
 
-def listed(check, most):
-    def check_list(value, where):
-        if not isinstance(value, list) or len(value) > most:
-            _wrong(where, "a list of at most %d" % most, value)
-        found = []
-        for i in range(len(value)):
-            item = check(value[i], "%s[%d]" % (where, i))
-            if item in found:
-                raise ConfigError("%s[%d]: %s is there twice" % (where, i, json.dumps(value[i])))
-            found.append(item)
-        return found
+def _directory(value, where):
+    """The URI of a resource directory whose address is in it; it stays text."""
+    from groupcoap import uri
 
-    return check_list
+    try:
+        found = uri.parse(value)
+        if found.scheme == "coap" and found.address and not uri.is_multicast(found.address) and not found.query:
+            return value
+    except (ValueError, TypeError, AttributeError):
+        pass
+    _wrong(where, 'the URI of a resource directory such as "coap://192.0.2.9/rd"', value)
 
 
-def table(schema):
-    def check(value, where):
-        if not isinstance(value, dict):
-            _wrong(where, "an object with keys " + ", ".join(sorted(schema)), value)
-        prefix = where + "." if where else ""
-        for key in value:
-            if key not in schema:
-                raise ConfigError("%s%s: unknown key; expected one of %s" % (prefix, key, ", ".join(sorted(schema))))
-        found = {}
-        for key in schema:
-            check, default = schema[key]
+def _listed(value, where, most, kind, *more):
+    if not isinstance(value, list) or len(value) > int(most):
+        _wrong(where, "a list of at most %s" % most, value)
+    found = []
+    for i in range(len(value)):
+        item = _KINDS[kind](value[i], "%s[%d]" % (where, i), *more)
+        if item in found:
+            raise ConfigError("%s[%d]: %s is there twice" % (where, i, json.dumps(value[i])))
+        found.append(item)
+    return found
+
+
+def _checked(value, where, schema):
+    """The object `value` by this schema, with the defaults of the keys that it has not."""
+    lines = [line.split(" ") for line in schema.split("\n") if line]
+    keys = ", ".join(sorted([line[0] for line in lines]))
+    if not isinstance(value, dict):
+        _wrong(where, "an object with keys " + keys, value)
+    prefix = where + "." if where else ""
+    for key in value:
+        if not any(line[0] == key for line in lines):
+            raise ConfigError("%s%s: unknown key; expected one of %s" % (prefix, key, keys))
+    found = {}
+    for line in lines:
+        key, default = line[0], line[1]
+        if key not in value and default == "null":
+            found[key] = None
+            continue
+        item = value[key] if key in value else None if default == "-" else json.loads(default)
+        try:
+            found[key] = _KINDS[line[2]](item, prefix + key, *line[3:])
+        except ConfigError as e:
             if key in value:
-                found[key] = check(value[key], prefix + key)
-            elif default is REQUIRED:
-                try:
-                    check(None, prefix + key)
-                except ConfigError as e:  # what it says of null holds for what is not there
-                    raise ConfigError(str(e).replace(", not null", ", but it is missing"))
-            else:
-                found[key] = default
-        return found
-
-    return check
+                raise
+            # What it says of null holds for what is not there
+            raise ConfigError(str(e).replace(", not null", ", but it is missing"))
+    return found
 
 
-def resources(value, where):
+def _table(value, where, name):
+    return _checked(value, where, _TABLES[name])
+
+
+def _allow(value, where):
+    found = _listed(value, where, "64", "table", "client")
+    clients = []
+    for i in range(len(found)):
+        if found[i]["client"] in clients:
+            raise ConfigError("%s[%d].client: %s is there twice" % (where, i, value[i]["client"]))
+        clients.append(found[i]["client"])
+    return found
+
+
+def _echo(value, where):
+    return value if value is False else _table(value, where, "echo")
+
+
+def _option_numbers(value, where):
+    """Numbers by the name of a profile's option; from now on that is what these options are."""
+    from groupcoap import option_names
+
+    found = _checked(value, where, "\n".join([name + " null whole 1 65535" for name in option_names.PROFILE_OPTIONS]))
+    for name, number in found.items():
+        if number is not None:
+            try:
+                option_names.renumber(name, number)
+            except ValueError as e:
+                raise ConfigError("%s.%s" % (where, e))
+    return found
+
+
+def _resources(value, where):
     if not isinstance(value, dict) or len(value) > 64:
         _wrong(where, "an object of at most 64 resources by path", value)
     found = {}
@@ -138,88 +267,98 @@ def resources(value, where):
         if not path or path[0] == "/" or len(path) > 128 or any(len(s) > 32 for s in path.split("/")):
             expected = "expected segments of at most 32 characters, as in a/b"
             raise ConfigError("%s: path %s: %s" % (where, json.dumps(path), expected))
-        found[path] = _resource(value[path], "%s.%s" % (where, path))
+        found[path] = _table(value[path], "%s.%s" % (where, path), "resource")
     return found
 
 
-_resource = table(
-    {
-        "value": (text(1024), ""),
-        "content_format": (number(0, 65535), 0),
-        "rt": (quoted, None),
-        "observable": (boolean, False),
-        "max_age": (number(0, 0xFFFFFFFF), None),
-        "group": (boolean, True),
-    }
-)
-
-_COMMON = {
-    "role": (one_of("server", "proxy"), REQUIRED),
-    "address": (ip, None),
-    "port": (number(1, 65535), 5683),
-    "multicast_interface": (ip, None),
-    "multicast_ttl": (number(0, 255), 1),
-    "token_slots": (number(1, 255), 16),
-    "recent_messages": (number(4, 512), 128),
-    "peers": (number(1, 128), 32),
-    "option_numbers": (table({name: (number(1, 65535), None) for name in options.PROFILE_OPTIONS}), None),
-}
-
-_SERVER = {
-    "groups": (listed(group, 4), []),
-    "leisure_s": (number(0, 60, whole=False), 5),
-    "resources": (resources, {}),
-}
-
-_CLIENT = {
-    "client": (ip, REQUIRED),
-    "groups": (listed(group, 16), []),
-    "unicast": (boolean, True),
-}
-
-_PROXY = {
-    "proxy": (
-        table(
-            {
-                "mode": (one_of("forward"), "forward"),
-                "max_timeout_s": (number(1, 86400), 120),
-                "nstart": (number(1, 255), None),
-                "probing_rate": (number(0, 1000000), 0),
-                "resolve_names": (boolean, False),
-                "allow": (listed(table(_CLIENT), 64), []),
-            }
-        ),
-        REQUIRED,
-    ),
+_KINDS = {
+    "whole": _whole,
+    "number": _number,
+    "text": _text,
+    "quoted": _quoted,
+    "name": _name,
+    "boolean": _boolean,
+    "choice": _choice,
+    "unicast": _unicast,
+    "interface": _interface,
+    "group": _group,
+    "directory": _directory,
+    "listed": _listed,
+    "table": _table,
+    "allow": _allow,
+    "echo": _echo,
+    "option_numbers": _option_numbers,
+    "resources": _resources,
 }
 
 
-def check(value, needs_address=True):
+def _check_family(found):
+    """A node is of IPv4 or of IPv6, by its `address`; so are all addresses that it deals with."""
+    own = found["address"] or b"4444"
+    family = "IPv4" if len(own) == 4 else "IPv6"
+    kinds = "an %s address" % family, "an %s multicast address" % family
+    named = [("groups[%d]" % i, group[:-2]) for i, group in enumerate(found.get("groups", ()))]
+    for i, client in enumerate(found["proxy"]["allow"] if "proxy" in found else ()):
+        named.append(("proxy.allow[%d].client" % i, client["client"]))
+        for j, group in enumerate(client["groups"]):
+            named.append(("proxy.allow[%d].groups[%d]" % (i, j), group[:-2]))
+    if found.get("resource_directory"):
+        from groupcoap import uri
+
+        named.append(("resource_directory.uri", uri.parse(found["resource_directory"]["uri"]).address[:-2]))
+    for where, address in named:
+        if len(address) != len(own):
+            raise ConfigError(_FAMILY % (where, kinds[addresses.is_multicast(address)], family))
+    interface = found["multicast_interface"]
+    if interface is None:
+        for where, address in named + [("address", own)]:
+            if len(address) == 16 and (address[0] == 0xFF and address[1] & 15 < 3 or address[:2] == b"\xfe\x80"):
+                expected = 'expected the name of an interface such as "eth0", to whose link %s belongs' % where
+                raise ConfigError("multicast_interface: %s, but it is missing" % expected)
+    elif isinstance(interface, bytes):
+        if len(own) == 16:
+            raise ConfigError(_FAMILY % ("multicast_interface", "the name or number of an interface", family))
+    elif len(own) == 4:
+        raise ConfigError(_FAMILY % ("multicast_interface", kinds[0] + " of this computer", family))
+
+
+def _set_leisure(found):
+    # `leisure_s`, as it is given, or as it follows from the group's size, or the default (RFC 7252 §8.2)
+    size, rate = found["group_size"], found["group_rate"]
+    if (size is None) != (rate is None):
+        missing, given = ("group_size", "group_rate") if size is None else ("group_rate", "group_size")
+        raise ConfigError("%s: missing; expected beside %s" % (missing, given))
+    if found["leisure_s"] is not None:
+        return
+    found["leisure_s"] = 5
+    if size is not None:
+        from groupcoap.parameters import leisure
+
+        ms = leisure(size, found["response_size"], rate)
+        if ms > 1000 * _LONGEST_LEISURE:
+            expected = "at least %d" % -(-size * found["response_size"] // _LONGEST_LEISURE)
+            raise ConfigError("group_rate: expected %s for a leisure of at most an hour, not %d" % (expected, rate))
+        found["leisure_s"] = ms / 1000
+
+
+def check(value, on_board=False):
     """The configuration in this decoded JSON value, every key filled in. Raises ConfigError."""
     if not isinstance(value, dict):
         _wrong("configuration", "a JSON object", value)
-    role = _COMMON["role"][0](value["role"], "role") if "role" in value else "server"
-    schema = dict(_COMMON)
-    schema.update(_PROXY if role == "proxy" else _SERVER)
-    found = table(schema)(value, "")
-    if needs_address and found["address"] is None:
-        raise ConfigError('address: missing; expected an IPv4 address of this computer such as "127.0.0.2"')
-    clients = []
-    for i in range(len(found["proxy"]["allow"]) if role == "proxy" else 0):
-        client = found["proxy"]["allow"][i]["client"]
-        if client in clients:
-            raise ConfigError("proxy.allow[%d].client: %s is there twice" % (i, uri.ip_text(client)))
-        clients.append(client)
-    for name, option in (found["option_numbers"] or {}).items():
-        if option is not None:
-            try:
-                options.renumber(name, option)
-            except ValueError as e:
-                raise ConfigError("option_numbers.%s" % e)
+    proxy = value.get("role") == "proxy"
+    found = _checked(value, "", _COMMON + (_PROXY if proxy else _SERVER))
+    address = found["address"]
+    if address is None and not on_board:
+        raise ConfigError('address: missing; expected an IP address of this computer such as "127.0.0.2" (IPv4)')
+    if on_board and address and len(address) != 4:
+        _wrong("address", "an IPv4 address", value["address"])
+    _check_family(found)
+    if not proxy:
+        _set_leisure(found)
     return found
 
 
-def load(path, needs_address=True):
+def load(path, on_board=False):
     """The configuration in this file. Raises ConfigError, also for a file that cannot be read or is not JSON."""
     try:
         with open(path) as f:
@@ -228,4 +367,4 @@ def load(path, needs_address=True):
         raise ConfigError("%s: cannot be read (error %s)" % (path, e.errno))
     except ValueError:
         raise ConfigError("%s: expected JSON" % path)
-    return check(value, needs_address)
+    return check(value, on_board)

@@ -7,7 +7,7 @@ import asyncio
 import gc
 import sys
 
-from groupcoap import uri
+from groupcoap import addresses
 from groupcoap.net import platform
 from groupcoap.net.node import Node
 
@@ -24,8 +24,10 @@ async def run(config):
     node = Node()
     build(node, config)
     node.start()
+    role = config["role"]
+    config.clear()  # all that is needed of it is in the node
     gc.collect()
-    print("ready %s coap://%s" % (config["role"], uri.address_text(node.links[0].address, None)))
+    print("ready %s coap://%s" % (role, addresses.address_text(node.links[0].address, None)))
     while True:
         await asyncio.sleep(3600)
 
@@ -38,10 +40,10 @@ def refuse(reason):
 
 def load(path):
     """The checked configuration in this file, or None after one line on stderr."""
-    import config  # its 20 KB are needed this once
+    import config  # its 15 KB are needed this once
 
     try:
-        return config.load(path, not platform.ON_BOARD)
+        return config.load(path, platform.ON_BOARD)
     except config.ConfigError as e:
         refuse(e)
     except MemoryError:
@@ -59,7 +61,9 @@ def main(path="/config.json"):
     except KeyboardInterrupt:
         return 0
     except OSError as e:
-        address = uri.ip_text(config["address"]) if config["address"] else "?"
+        if not config:
+            raise  # not of an address: it was running
+        address = addresses.ip_text(config["address"]) if config["address"] else "?"
         return refuse("address: %s port %d cannot be bound (error %s)" % (address, config["port"], e.errno))
     except ValueError as e:
         return refuse(e)

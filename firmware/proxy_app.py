@@ -1,6 +1,7 @@
 """The proxy role from a configuration."""
 
 from groupcoap.net import platform
+from groupcoap.parameters import Parameters
 from groupcoap.proxy.access import AllowList
 from groupcoap.proxy.forward import ForwardProxy
 from groupcoap.proxy.relay import Relay
@@ -12,18 +13,24 @@ def build(node, config):
     proxy = config["proxy"]
     address = config["address"] + bytes((config["port"] >> 8, config["port"] & 255))
     sizes = {"recent_messages": config["recent_messages"]}
-    downstream = node.endpoint(address, None, 1, config["peers"], token_slots=1, outgoing=2, **sizes)
+    found = config["transmission"]
+    timing = int(found["ack_timeout_s"] * 1000), found["ack_random_factor"], found["max_retransmit"]
+    down = Parameters(*timing, nstart=found["nstart"])
+    downstream = node.endpoint(
+        address, None, 1, config["peers"], token_slots=1, outgoing=2, parameters=down, **sizes
+    )
     upstream = node.endpoint(
         config["address"] + b"\0\0",
         config["multicast_interface"],
         config["multicast_ttl"],
         config["peers"],
         token_slots=config["token_slots"],
+        parameters=Parameters(*timing, nstart=proxy["nstart"] or config["token_slots"]),
         **sizes
     )
     downstream.role = ForwardProxy(
         Relay(downstream, upstream),
-        Server(downstream, address, waiting=1),
+        Server(downstream, address, waiting=1, later=0, observers=0, uploads=0, downloads=0),
         AllowList([(entry["client"], entry["groups"], entry["unicast"]) for entry in proxy["allow"]]),
         address,
         max_timeout=proxy["max_timeout_s"],

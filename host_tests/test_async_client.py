@@ -1,11 +1,187 @@
-"""The asyncio face of the client, against real nodes."""
+"""The asyncio face of the client, against real nodes and against servers that are scripted here."""
 
 import asyncio
+import contextlib
+import io
 
 import pytest
 
 import peers
+from groupcoap import errors
 from groupcoap.net.client import Client, RequestFailed
+
+OBSERVE, ETAG, BLOCK2, BLOCK1 = 6, 4, 23, 27
+
+
+class Scripted(asyncio.DatagramProtocol):
+    """A server on the loopback; answer(request) gives (code, options, payload), or a list of them, or None.
+
+    The first rides on the ACK, the others are NONs. `heard`: the requests.
+    """
+
+    def __init__(self, answer):
+        self.heard, self._answer, self._mid = [], answer, 5000
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.uri = "coap://%s:%d" % transport.get_extra_info("sockname")[:2]
+
+    def datagram_received(self, data, source):
+        request = peers.decode(data, source)
+        if request.code == "0.00":
+            self.heard.append(request)
+            return
+        self.heard.append(request)
+        answers = self._answer(request)
+        for i, (code, options, payload) in enumerate([answers] if isinstance(answers, tuple) else answers or ()):
+            self._mid += 1
+            type, mid = (peers.ACK, request.mid) if i == 0 and request.type == peers.CON else (peers.NON, self._mid)
+            self.transport.sendto(peers.encode(type, code, mid, request.token, options, payload), source)
+
+
+@contextlib.asynccontextmanager
+async def scripted(answer, address="127.0.0.1"):
+    """(server, client) while the block lasts."""
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(lambda: Scripted(answer), local_addr=(address, 0))
+    async with Client() as client:
+        yield server, client
+    transport.close()
+
+
+def run(program):
+    asyncio.run(asyncio.wait_for(program, 20))
+
+
+def test_each_method_is_a_verb():
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"%s %s" % (request.code.encode(), request.payload))) as (s, c):
+            target = s.uri + "/temp"
+            assert (await c.get(target)).payload == b"0.01 "
+            assert (await c.post(target, "a")).payload == b"0.02 a"
+            assert (await c.put(target, b"b")).payload == b"0.03 b"
+            assert (await c.delete(target)).payload == b"0.04 "
+            assert (await c.fetch(target, "c", content_format=60)).payload == b"0.05 c"
+            assert (await c.patch(target, "d")).payload == b"0.06 d"
+            assert (await c.ipatch(target, "e")).payload == b"0.07 e"
+
+    run(program())
+
+
+def test_error_is_raised_by_its_name():
+    async def program():
+        async with scripted(lambda request: ("4.04", [], b"no such room")) as (server, client):
+            with pytest.raises(errors.NotFound, match="no such room") as raised:
+                await client.get(server.uri)
+            assert raised.value.response.code == 0x84
+            with pytest.raises(errors.ResponseError):
+                await client.put(server.uri, "1")
+            codes = [response.code async for response in client.request(1, server.uri)]
+            assert codes == [0x84]
+
+    run(program())
+
+
+def test_valid_is_no_error():
+    async def program():
+        async with scripted(lambda request: ("2.03", [(ETAG, b"e")], b"")) as (server, client):
+            assert (await client.get(server.uri, etag=b"e")).code == 0x43
+
+    run(program())
+
+
+def block(num, more, szx=2):
+    return peers.uint(num << 4 | more << 3 | szx)
+
+
+def test_large_payloads_go_both_ways():
+    body, taken = bytes(range(256)) * 2, []
+
+    def answer(request):
+        if request.code == "0.03":
+            value = int.from_bytes(request.option(BLOCK1), "big")
+            taken.append(request.payload)
+            return "2.31" if value & 8 else "2.04", [(BLOCK1, request.option(BLOCK1))], b""
+        num = int.from_bytes(request.option(BLOCK2) or b"", "big") >> 4
+        return "2.05", [(BLOCK2, block(num, num < 7))], body[64 * num : 64 * num + 64]
+
+    async def program():
+        async with scripted(answer) as (server, client):
+            assert (await client.get(server.uri)).payload == body
+            sink = io.BytesIO()
+            assert (await client.get(server.uri, sink=sink)).payload == b"" and sink.getvalue() == body
+            for payload in (body, body.decode("latin-1"), io.BytesIO(body)):
+                taken.clear()
+                await client.put(server.uri, payload, block_size=64)
+                assert b"".join(taken) == (body.decode("latin-1").encode() if isinstance(payload, str) else body)
+
+    run(program())
+
+
+def test_observation_is_an_iterator_whose_end_the_server_is_told():
+    def answer(request):
+        if request.option(OBSERVE) == b"":
+            return [("2.05", [(OBSERVE, bytes([i]))], b"%d" % i) for i in range(1, 4)]
+        return "2.05", [], b"end"
+
+    async def program():
+        async with scripted(answer) as (server, client):
+            seen = []
+            async with client.observe(server.uri + "/temp") as notifications:
+                async for response in notifications:
+                    seen.append(response.payload)
+                    if len(seen) == 3:
+                        break
+            assert seen == [b"1", b"2", b"3"]
+            while len(server.heard) < 2:
+                await asyncio.sleep(0.001)
+            first, last = server.heard
+            assert last.token == first.token and last.option(OBSERVE) == b"\x01"
+
+    run(program())
+
+
+def test_observation_of_what_is_not_observable_ends_after_its_response():
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"1")) as (server, client):
+            notifications = client.observe(server.uri)
+            assert [response.payload async for response in notifications] == [b"1"]
+            notifications.close()
+            assert len(server.heard) == 1
+
+    run(program())
+
+
+def test_closed_request_is_forgotten():
+    async def program():
+        async with scripted(lambda request: None) as (server, client):
+            responses = client.request(1, server.uri)
+            responses.close()
+            responses.close()
+            assert responses.slot == -1 and client.node.links[0].endpoint.tokens.free == 16
+
+    run(program())
+
+
+def test_address_of_the_other_family_is_refused():
+    async def program():
+        async with scripted(lambda request: None) as (_, client):
+            for how in ({}, {"proxy": "coap://[::1]"}):
+                with pytest.raises(ValueError, match="IPv4"):
+                    await client.get("coap://[::1]/temp", **how)
+
+    run(program())
+
+
+def test_ipv6_client_reaches_an_ipv6_server():
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"six"), "::1") as (server, _):
+            port = server.uri.rsplit(":", 1)[1]
+            async with Client("::") as client:
+                response = await client.get(f"coap://[::1]:{port}/temp")
+                assert response.payload == b"six" and len(response.origin) == 18
+
+    run(program())
 
 
 def test_many_requests_at_once_each_get_their_own_answer(node):

@@ -177,6 +177,10 @@ def resource(**more):
     return server(resources={"temp": more})
 
 
+def directory(**more):
+    return server(resource_directory={"uri": "coap://127.0.0.1/rd", "endpoint": "node1", **more})
+
+
 def proxy(**more):
     return {"role": "proxy", "proxy": more}
 
@@ -202,7 +206,12 @@ WRONG = [
     (server(address=GROUP), "address", "IPv4"),
     (server(address="localhost"), "address", "IPv4"),
     (server(address="127.0.0.1:5683"), "address", "IPv4"),
-    (server(address="::1"), "address", "IPv4"),
+    (server(address="::1"), "multicast_interface", "IPv6"),  # that is 127.0.0.1 here
+    (server(address="[::1]"), "address", "IPv6"),
+    (server(address="fe80::1%lo"), "address", "IPv6"),
+    (server(address="ff02::fd"), "address", "IPv6"),
+    (server(address="fe80::1", multicast_interface=None), "multicast_interface", "number"),
+    (server(address="2001:db8::77", multicast_interface="lo"), "address", "2001:db8::77"),
     (server(address="192.0.2.77"), "address", "192.0.2.77"),
     (server(port="5683"), "port", "65535"),
     (server(port=0), "port", "65535"),
@@ -213,6 +222,13 @@ WRONG = [
     (server(multicast_interface="eth0"), "multicast_interface", "IPv4"),
     (server(multicast_interface="192.0.2.77", groups=[GROUP]), "multicast_interface", "192.0.2.77"),
     (proxy() | {"multicast_interface": "192.0.2.77"}, "multicast_interface", "192.0.2.77"),
+    (server(multicast_interface=""), "multicast_interface", "IPv4"),
+    (server(multicast_interface=True), "multicast_interface", "IPv4"),
+    (server(multicast_interface=0), "multicast_interface", "number"),
+    (server(multicast_interface="::1"), "multicast_interface", "name"),
+    (server(address="::1", multicast_interface="nowhere0"), "multicast_interface", "nowhere0"),
+    (server(address="::1", multicast_interface=60000), "multicast_interface", "60000"),
+    (server(address="::1", multicast_interface="lo", groups=[GROUP]), "groups[0]", "IPv6"),
     (server(multicast_ttl=256), "multicast_ttl", "255"),
     (server(token_slots=0), "token_slots", "1"),
     (server(token_slots=257), "token_slots", "25"),
@@ -233,10 +249,44 @@ WRONG = [
     (server(groups=[GROUP + ":0"]), "groups[0]", "multicast"),
     (server(groups=["coap://" + GROUP]), "groups[0]", "multicast"),
     (server(groups=["[ff02::fd]"]), "groups[0]", "multicast"),
+    (server(groups=["ff05::fd", "[ff02::fd"]), "groups[1]", "multicast"),
+    (server(groups=["[ff02::fd]:65536"]), "groups[0]", "multicast"),
+    (server(groups=["[ff02::fd]5683"]), "groups[0]", "multicast"),
+    (server(groups=["2001:db8::1"]), "groups[0]", "multicast"),
+    (server(groups=[""]), "groups[0]", "multicast"),
     (server(groups=[GROUP] * 5), "groups", "4"),
     (server(leisure_s="5"), "leisure_s", "number"),
     (server(leisure_s=-1), "leisure_s", "60"),
     (server(leisure_s=float("1e300")), "leisure_s", "60"),
+    (server(group_size=30), "group_rate", "missing"),
+    (server(group_rate=1000), "group_size", "missing"),
+    (server(group_size=0), "group_size", "65535"),
+    (server(group_size=65535, group_rate=1000), "group_rate", "1166"),
+    (server(response_size=15), "response_size", "16"),
+    (server(observers=33), "observers", "32"),
+    (server(notify_interval_s=-0.5), "notify_interval_s", "3600"),
+    (server(block_size=100), "block_size", "1024"),
+    (server(block_size="512"), "block_size", "1024"),
+    (server(echo=True), "echo", "threshold"),
+    (server(echo={"threshold": -1}), "echo.threshold", "1152"),
+    (server(echo={"factor": 0}), "echo.factor", "255"),
+    (server(transmission=[]), "transmission", "ack_timeout_s"),
+    (server(transmission={"ack_timeout": 2}), "transmission.ack_timeout", "ack_timeout_s"),
+    (server(transmission={"ack_timeout_s": 0}), "transmission.ack_timeout_s", "0.001"),
+    (server(transmission={"ack_random_factor": 0.9}), "transmission.ack_random_factor", "4"),
+    (server(transmission={"max_retransmit": 9}), "transmission.max_retransmit", "8"),
+    (server(transmission={"max_retransmit": 1.5}), "transmission.max_retransmit", "whole"),
+    (server(transmission={"nstart": 0}), "transmission.nstart", "255"),
+    (server(resource_directory="coap://192.0.2.9"), "resource_directory", "endpoint"),
+    (server(resource_directory={"uri": "coap://192.0.2.9/rd"}), "resource_directory.endpoint", "missing"),
+    (server(resource_directory={"endpoint": "node1"}), "resource_directory.uri", "missing"),
+    (directory(uri="http://192.0.2.9/rd"), "resource_directory.uri", "coap://"),
+    (directory(uri="coap://rd.example/rd"), "resource_directory.uri", "coap://192.0.2.9/rd"),
+    (directory(uri="coap://[::1]/rd"), "resource_directory.uri", "IPv4"),
+    (directory(endpoint=""), "resource_directory.endpoint", "63"),
+    (directory(endpoint="x" * 64), "resource_directory.endpoint", "63"),
+    (directory(lifetime_s=59), "resource_directory.lifetime_s", "60"),
+    (directory(base=5), "resource_directory.base", "text"),
     (server(resources=[]), "resources", "object"),
     (server(resources={str(i): {} for i in range(65)}), "resources", "64"),
     (server(resources={"/temp": {}}), "resources", "/temp"),
@@ -250,6 +300,9 @@ WRONG = [
     (resource(content_format="0"), "resources.temp.content_format", "65535"),
     (resource(rt=5), "resources.temp.rt", "text"),
     (resource(observable=1), "resources.temp.observable", "true"),
+    (resource(title='the "room"'), "resources.temp.title", "quotation"),
+    (resource(**{"if": 5}), "resources.temp.if", "text"),
+    (resource(etag="abc"), "resources.temp.etag", "true"),
     (resource(max_age=1 << 32), "resources.temp.max_age", "4294967295"),
     (resource(group="yes"), "resources.temp.group", "true"),
     ({"role": "proxy"}, "proxy", "allow"),
@@ -269,6 +322,9 @@ WRONG = [
     (allow(client="127.0.0.1", groups=["10.0.0.1"]), "proxy.allow[1].groups[0]", "multicast"),
     (allow(client="127.0.0.1", unicast=1), "proxy.allow[1].unicast", "true"),
     (allow(client="127.0.0.1", colour=1), "proxy.allow[1].colour", "unicast"),
+    (allow(client="::1"), "proxy.allow[1].client", "IPv4"),
+    (allow(client="127.0.0.8", groups=["ff05::fd"]), "proxy.allow[1].groups[0]", "IPv4"),
+    (proxy(allow=[]) | {"transmission": {"nstart": 256}}, "transmission.nstart", "255"),
     (allow(client="127.0.0.9", groups=[GROUP]), "proxy.allow[1].client", "127.0.0.9"),  # there is one already
 ]
 
@@ -288,6 +344,63 @@ def test_missing_address_is_told_in_one_line(tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"role": "server"}')
     assert_refused(run("node", path), "groupcoap: address: ", "IPv4")
+
+
+@pytest.mark.parametrize(
+    "config", [server(address="::1", groups=["ff02::fd"]), server(address="fe80::1"), {**proxy(), "address": "fe80::1"}]
+)
+def test_link_local_address_without_an_interface_is_told_in_one_line(config, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    assert_refused(run("node", path), "groupcoap: multicast_interface: ", "missing")
+
+
+def checked(key, **more):
+    """What the unix port's node takes as the value of this key in a server's configuration."""
+    program = "import sys, json, config; print(json.dumps(config.check(json.loads(sys.argv[1]))[sys.argv[2]]))"
+    command = [support.micropython(), "-c", program, json.dumps(server(address="127.0.0.1", **more)), key]
+    path = f"{support.REPO / 'lib'}:{support.REPO / 'firmware'}:.frozen"
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MICROPYPATH": path})
+    assert process.returncode == 0, process.stdout + process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.mark.parametrize(
+    ("given", "leisure"),
+    [
+        ({}, 5),
+        ({"leisure_s": 0}, 0),
+        ({"group_size": 500, "group_rate": 1000}, 32),  # S * G / R (RFC 7252 §8.2)
+        ({"group_size": 3, "group_rate": 7, "response_size": 100}, 42.858),
+        ({"group_size": 500, "group_rate": 1000, "leisure_s": 2.5}, 2.5),
+    ],
+)
+def test_leisure_follows_from_the_group_unless_it_is_given(given, leisure):
+    assert checked("leisure_s", **given) == leisure
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "value"),
+    [
+        ("transmission", {}, {"ack_timeout_s": 2, "ack_random_factor": 1.5, "max_retransmit": 4, "nstart": 1}),
+        (
+            "transmission",
+            {"transmission": {"ack_timeout_s": 0.5, "nstart": 3}},
+            {"ack_timeout_s": 0.5, "ack_random_factor": 1.5, "max_retransmit": 4, "nstart": 3},
+        ),
+        ("echo", {}, {"threshold": 152, "factor": 3}),
+        ("echo", {"echo": {"factor": 5}}, {"threshold": 152, "factor": 5}),
+        ("echo", {"echo": False}, False),
+        ("resource_directory", {}, None),
+        (
+            "resource_directory",
+            {"resource_directory": {"uri": "coap://127.0.0.2", "endpoint": "a"}},
+            {"uri": "coap://127.0.0.2", "endpoint": "a", "lifetime_s": 90000, "base": None},
+        ),
+    ],
+)
+def test_what_a_configuration_leaves_out_has_its_default(key, given, value):
+    assert checked(key, **given) == value
 
 
 def test_address_in_use_is_told_in_one_line(node, tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython")]
 
-from groupcoap import numbers, options, uri  # noqa: E402
+from groupcoap import numbers, option_names, uri  # noqa: E402
 from groupcoap.message import Message  # noqa: E402
 from groupcoap.net.client import Client, RequestFailed  # noqa: E402
 
@@ -30,8 +30,8 @@ READY = 20  # s for a node to start, the first time with all files to compile
 LONGEST = 15  # s from ready to the end
 STOP = 5  # s for a node to end
 PROFILES = {
-    "07": (options.MULTICAST_TIMEOUT, options.REPLY_FROM),
-    "00": (options.MULTICAST_SIGNALING, options.RESPONSE_FORWARDING),
+    "07": ("Multicast-Timeout", "Reply-From"),
+    "00": ("Multicast-Signaling", "Response-Forwarding"),
 }
 EPILOG = """Exit status: 0 when every server has answered every request, 1 when an answer is missing or a node fails.
 
@@ -159,8 +159,8 @@ class Ear:
             path = "".join("/" + str(value, "utf-8") for number, value in m.options() if number == numbers.URI_PATH)
             signals = [
                 f"{name} {value}"
-                for name in (options.MULTICAST_TIMEOUT, options.MULTICAST_SIGNALING)
-                if (value := m.option_uint(options.number(name))) is not None
+                for name in ("Multicast-Timeout", "Multicast-Signaling")
+                if (value := m.option_uint(option_names.number(name))) is not None
             ]
             kind = ("CON", "NON", "ACK", "RST")[m.type()]
             self.heard.append((now, f"{kind} GET {path}, " + (", ".join(signals) or "without Multicast-Timeout")))
@@ -232,7 +232,7 @@ async def ask_group(client, block, profile):
 
     events = [(0, "client -> proxy", f"CON GET, Proxy-Uri {target}, {asks} {SECONDS}")]
     events += [(1000 * (at - start), "proxy  -> group", text) for at, text in ear.heard]
-    named = options.number(tells)
+    named = option_names.number(tells)
     for r in responses:
         how = f"{tells} {uri.ip_text(r.origin[:-2])}" if r.option(named) is not None else f"without {tells}"
         events.append((r.rtt, "proxy  -> client", f"{numbers.dotted(r.code)}, {how}"))

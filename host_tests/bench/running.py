@@ -22,6 +22,9 @@ INSTALL_LIBCOAP = "not installed: apt-get install libcoap3-bin"
 
 CPUS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 LOAD_CPU, NODE_CPU = CPUS[0], CPUS[-1]
+# How the load generator takes its answers: it sleeps in poll() while there is none, as clients do, or it never sleeps,
+# which keeps it ahead of all that it measures and needs a CPU that the node doesn't want.
+CLIENTS = ("waiting", "spinning") if len(CPUS) > 1 else ("waiting",)
 
 
 class Unmeasured(Exception):
@@ -50,11 +53,11 @@ def compile_load():
         raise Unmeasured(f"load.c does not compile: {(done.stderr.splitlines() or ['?'])[0]}")
 
 
-def load(mode, width, seconds, arguments):
-    """One run of the load generator: its figures as a dict. Raises Unmeasured."""
+def load(mode, client, width, seconds, arguments):
+    """One run of the load generator as one of CLIENTS: its figures as a dict. Raises Unmeasured."""
     command = [LOAD, mode, "-w", width, "-d", seconds, *arguments]
-    # Spinning keeps the generator ahead of what it measures, but needs a CPU that the node doesn't want.
-    command += ["-c", LOAD_CPU] if len(CPUS) > 1 else ["-b"]
+    command += ["-b"] if client == "waiting" else []
+    command += ["-c", LOAD_CPU] if len(CPUS) > 1 else []
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds + 20)
     except subprocess.TimeoutExpired:

@@ -2,7 +2,8 @@
 
 from groupcoap import numbers as n
 from groupcoap import uri
-from groupcoap.client import MARGIN, UNICAST_TIMEOUT, Client, RequestFailed
+from asking import GROUP_URI, SERVER_URI, Asking, through
+from groupcoap.client import MARGIN, UNICAST_TIMEOUT, RequestFailed
 from wire import (
     GROUP,
     MULTICAST_SIGNALING,
@@ -13,44 +14,11 @@ from wire import (
     SERVER,
     SERVER2,
     UNKNOWN_CRITICAL,
-    Wire,
     datagram,
 )
 
 ORIGIN = b"\x82\x20\x81\x44\xc0\x00\x02\x05"
 FORWARDED = b"\xd9\x01\x04\x44\xc0\x00\x02\x05"
-SERVER_URI = "coap://192.0.2.5/temp?a=b"
-GROUP_URI = "coap://224.0.1.187/temp"
-
-
-class Asking:
-    """A client, one request of it and what was delivered."""
-
-    def __init__(self, target=SERVER_URI, method=n.GET, sizes=None, **settings):
-        self.wire = Wire()
-        self.port = self.wire.port(**(sizes or {}))
-        self.client = Client(self.port.endpoint)
-        self.items = []
-        self.slot = self.send(target, method, **settings)
-        (self.sent,) = self.port.sent()
-
-    def send(self, target, method=n.GET, **settings):
-        return self.client.send(self.items.append, self.wire.now, method, uri.parse(target), **settings)
-
-    def answer(self, kind=n.NON, code=n.CONTENT, mid=99, options=(), payload=b"21.5", peer=SERVER, token=None):
-        """Hand in a response: what is sent in answer."""
-        return self.port.receive(datagram(kind, code, mid, token or self.sent.token, options, payload), peer)
-
-    def free(self):
-        return self.port.endpoint.tokens.free
-
-    def over(self):
-        """Is the exchange over, and its slot free?"""
-        return self.free() == 16 and (self.items[-1] is None or isinstance(self.items[-1], RequestFailed))
-
-
-def through(target=GROUP_URI, **settings):
-    return Asking(target, proxy=PROXY, **settings)
 
 
 # One answer
@@ -79,6 +47,7 @@ def test_host_name_goes_into_uri_host():
     target = uri.parse("coap://sensor.example/temp")
     target.address = SERVER
     asking = Asking()
+    asking.answer()
     asking.client.send(asking.items.append, asking.wire.now, n.GET, target)
     (sent,) = asking.port.sent()
     assert sent.option(n.URI_HOST) == b"sensor.example" and sent.peer == SERVER
@@ -197,7 +166,7 @@ def test_too_many_confirmable_requests_are_refused_and_take_no_slot():
 def test_request_that_is_too_long_is_refused_and_takes_no_slot():
     asking = Asking()
     try:
-        asking.send(SERVER_URI, n.PUT, payload=b"x" * 2000)
+        asking.send("coap://192.0.2.5" + ("/" + "x" * 250) * 5)
     except ValueError:
         assert asking.free() == 15
         return
@@ -206,8 +175,8 @@ def test_request_that_is_too_long_is_refused_and_takes_no_slot():
 
 def test_cancelled_request_is_forgotten():
     asking = Asking()
-    asking.client.cancel(asking.slot)
-    asking.client.cancel(asking.slot)
+    asking.client.cancel(asking.request)
+    asking.client.cancel(asking.request)
     asking.answer()
     asking.wire.advance(100000)
     assert asking.items == [] and asking.port.sent() == [] and asking.free() == 16

@@ -132,12 +132,58 @@ def test_repeated_con_post_gets_the_same_answer_and_is_carried_out_once():
     assert second.raw == first.raw and second.peer == CLIENT and len(role.requests) == 1
 
 
-def test_repeated_patch_is_carried_out_once_and_ipatch_may_be_repeated():
+def test_repeated_request_that_changes_something_is_carried_out_once():
     port, role = serving()
-    for _ in range(2):
-        port.receive(datagram(n.CON, n.PATCH, 1, b"t"), CLIENT)
-        port.receive(datagram(n.CON, n.IPATCH, 2, b"t"), CLIENT)
-    assert [request[0] for request in role.requests] == [n.PATCH, n.IPATCH] and role.repeats == 1
+    for mid, code in enumerate((n.POST, n.PUT, n.DELETE, n.PATCH, n.IPATCH)):
+        first = port.receive(datagram(n.CON, code, mid, b"t"), CLIENT)[0]
+        assert port.receive(datagram(n.CON, code, mid, b"t"), CLIENT)[0].raw == first.raw
+    assert len(role.requests) == 5 and role.repeats == 0
+
+
+def test_idempotent_request_is_carried_out_again_when_its_answer_has_given_way():
+    port, role = serving(kept_answers=2)
+    for mid in (1, 2, 3, 1):
+        port.receive(datagram(n.CON, n.PUT, mid, b"t"), CLIENT)
+    assert len(role.requests) == 4
+
+
+def test_idempotent_request_is_carried_out_while_every_place_is_taken():
+    port, role = serving(kept_answers=1)
+    for mid, code in ((1, n.POST), (2, n.PUT), (2, n.PUT)):
+        (sent,) = port.receive(datagram(n.CON, code, mid, b"t"), CLIENT)
+        assert sent.code == n.CONTENT
+    assert len(role.requests) == 3
+
+
+def test_repeated_request_that_had_an_empty_ack_gets_that_again():
+    port, role = serving(None)
+    port.receive(datagram(n.CON, n.GET, 7, b"t"), CLIENT)
+    port.endpoint.acknowledge(port.endpoint.message, CLIENT)
+    assert port.sent()[0].is_empty(n.ACK, 7)
+    (sent,) = port.receive(datagram(n.CON, n.GET, 7, b"t"), CLIENT)
+    assert sent.is_empty(n.ACK, 7) and role.repeats == 0
+
+
+def test_non_notification_that_nobody_waits_for_is_reset():
+    port, _ = serving()
+    assert port.receive(datagram(n.NON, n.CONTENT, 9, b"12345678"), SERVER) == []
+    (sent,) = port.receive(datagram(n.NON, n.CONTENT, 10, b"12345678", [(n.OBSERVE, b"\x05")]), SERVER)
+    assert sent.is_empty(n.RST, 10)
+
+
+def test_reset_of_what_was_not_confirmable_reaches_the_role():
+    port, role = serving()
+    port.receive(datagram(n.RST, 0, 77), CLIENT)
+    assert role.rejections == [(CLIENT, 77)]
+
+
+def test_block_of_an_upload_that_is_not_the_last_takes_no_place():
+    port, role = serving(kept_answers=1)
+    for mid in (1, 2, 3):
+        port.receive(datagram(n.CON, n.POST, mid, b"t", [(n.BLOCK1, bytes((mid << 4 | 8,)))], b"x" * 16), CLIENT)
+    assert len(role.requests) == 3
+    port.receive(datagram(n.CON, n.POST, 3, b"t", [(n.BLOCK1, b"\x38")], b"x" * 16), CLIENT)
+    assert role.repeats == 1
 
 
 def test_repeated_group_post_is_carried_out_once():
@@ -372,7 +418,7 @@ def test_con_is_sent_again_with_growing_distance_and_given_up_after_the_fourth_t
 
 def test_con_is_given_up_within_max_transmit_wait():
     port, owner = Wire().port(), Owner()
-    port.wire.dice = b"\x03\xe8"  # 1000: the greatest ACK_TIMEOUT, 3 s
+    port.wire.dice = b"\xff\xff"
     confirmable(port, owner)
     port.wire.advance(92999)
     assert times(port) == [0, 3000, 9000, 21000, 45000] and owner.failures == []

@@ -3,6 +3,7 @@
 from groupcoap import numbers as n
 from groupcoap import uri
 from groupcoap.exchange import Kept, Outgoing, Recent
+from groupcoap.parameters import DEFAULT, Parameters
 from groupcoap.hot import recent
 from wire import CLIENT, NEAR_WRAP, OTHER, SERVER, SERVER2, Owner, Wire, allocated, datagram
 
@@ -13,7 +14,7 @@ def looked_up(table, wire, mid, peer=CLIENT, kind=n.CON):
 
 def remembering(places=16, address_bytes=6):
     wire = Wire()
-    table = Recent(places, address_bytes, wire.timers)
+    table = Recent(places, address_bytes, wire.timers, DEFAULT)
     table.start(wire.now)
     return wire, table
 
@@ -75,7 +76,7 @@ def test_oldest_message_is_overwritten():
 def test_empty_places_are_filled_before_a_message_is_overwritten():
     for start in (0, 100000, 0x3FFFFFFF - 5):  # the last goes across the wrap
         wire = Wire(start)
-        table = Recent(4, 6, wire.timers)
+        table = Recent(4, 6, wire.timers, DEFAULT)
         for mid in range(4):
             assert looked_up(table, wire, mid) == 0
             wire.advance(10)
@@ -115,14 +116,14 @@ def repeated(kept, place):
 
 def test_kept_answer_is_found_by_peer_and_message_id():
     wire, kept = keeping()
-    place = kept.enter(CLIENT, 0x0102, 1000, wire.now)
+    place = kept.enter(CLIENT, 0x0102, False, 1000, wire.now)
     assert kept.find(CLIENT, 0x0102) == place
     assert kept.find(CLIENT, 0x0103) == kept.find(CLIENT, 0x0202) == kept.find(OTHER, 0x0102) == -1
 
 
 def test_kept_answer_is_sent_again():
     wire, kept = keeping()
-    place = kept.enter(CLIENT, 1, 1000, wire.now)
+    place = kept.enter(CLIENT, 1, False, 1000, wire.now)
     assert repeated(kept, place) == []
     kept.keep(place, b"answer....", 6, 4)
     assert repeated(kept, place) == [(b"answer", CLIENT)]
@@ -130,7 +131,7 @@ def test_kept_answer_is_sent_again():
 
 def test_answer_that_is_too_long_is_kept_up_to_its_token():
     wire, kept = keeping(size=8)
-    place = kept.enter(CLIENT, 1, 1000, wire.now)
+    place = kept.enter(CLIENT, 1, False, 1000, wire.now)
     kept.keep(place, b"12345678", 8, 6)
     assert repeated(kept, place) == [(b"12345678", CLIENT)]
     kept.keep(place, b"123456789", 9, 6)
@@ -139,7 +140,7 @@ def test_answer_that_is_too_long_is_kept_up_to_its_token():
 
 def test_kept_answers_do_not_mix():
     wire, kept = keeping()
-    one, two = kept.enter(CLIENT, 1, 1000, wire.now), kept.enter(OTHER, 1, 1000, wire.now)
+    one, two = kept.enter(CLIENT, 1, False, 1000, wire.now), kept.enter(OTHER, 1, False, 1000, wire.now)
     kept.keep(one, b"one", 3, 3)
     kept.keep(two, b"two", 3, 3)
     assert repeated(kept, one)[0][0] == b"one" and repeated(kept, two)[0][0] == b"two"
@@ -147,17 +148,36 @@ def test_kept_answers_do_not_mix():
 
 def test_answers_that_are_all_young_leave_no_place():
     wire, kept = keeping()
-    assert sorted([kept.enter(CLIENT, mid, 1000, wire.now) for mid in (1, 2, 3)]) == [-1, 0, 1]
+    assert sorted([kept.enter(CLIENT, mid, False, 1000, wire.now) for mid in (1, 2, 3)]) == [-1, 0, 1]
 
 
 def test_kept_answer_is_forgotten_after_its_lifetime():
     wire, kept = keeping(1)
-    kept.keep(kept.enter(CLIENT, 1, 1000, wire.now), b"one", 3, 3)
+    kept.keep(kept.enter(CLIENT, 1, False, 1000, wire.now), b"one", 3, 3)
     wire.advance(999)
     assert kept.find(CLIENT, 1) == 0
     wire.advance(1)
     assert kept.find(CLIENT, 1) == -1
-    assert repeated(kept, kept.enter(OTHER, 2, 1000, wire.now)) == []
+    assert repeated(kept, kept.enter(OTHER, 2, False, 1000, wire.now)) == []
+
+
+def test_oldest_answer_to_an_idempotent_request_gives_way():
+    wire = Wire()
+    kept = Kept(3, 16, 6, wire.timers)
+    places = [kept.enter(CLIENT, mid, mid > 1, 1000, wire.now) for mid in (1, 2, 3)]
+    for place in places:
+        kept.keep(place, b"answer", 6, 4)
+    assert kept.enter(CLIENT, 4, True, 1000, wire.now) == places[1]
+    assert [kept.find(CLIENT, mid) >= 0 for mid in (1, 2, 3, 4)] == [True, False, True, True]
+
+
+def test_answer_that_is_still_to_come_gives_way_to_nothing():
+    wire = Wire()
+    kept = Kept(1, 16, 6, wire.timers)
+    place = kept.enter(CLIENT, 1, True, 1000, wire.now)
+    assert kept.enter(CLIENT, 2, True, 1000, wire.now) == -1
+    kept.keep(place, b"answer", 6, 4)
+    assert kept.enter(CLIENT, 2, True, 1000, wire.now) == place
 
 
 # Outgoing
@@ -166,12 +186,12 @@ def test_kept_answer_is_forgotten_after_its_lifetime():
 class Out:
     """An `Outgoing`, its owner, and what it has sent: (ms since the start, bytes, peer)."""
 
-    def __init__(self, places=2, size=32):
+    def __init__(self, places=2, size=32, parameters=DEFAULT):
         self.wire = Wire()
         self.wire.dice = b"\0"
         self.sent = []
         self.owner = Owner()
-        self.outgoing = Outgoing(places, size, self.transmit, self.wire.timers, self.wire.entropy)
+        self.outgoing = Outgoing(places, size, self.transmit, self.wire.timers, self.wire.entropy, parameters)
 
     def transmit(self, buf, length, peer):
         self.sent.append((self.wire.passed, bytes(buf[:length]), peer))
@@ -182,7 +202,7 @@ class Out:
 
 
 def test_first_time_out_is_between_2_and_3_s():
-    for dice, timeout in ((b"\0\0", 2000), (b"\x01\xf4", 2500), (b"\x03\xe8", 3000), (b"\x03\xe9", 2000)):
+    for dice, timeout in ((b"\0\0", 2000), (b"\x80\0", 2500), (b"\xff\xff", 3000)):
         out = Out()
         out.wire.dice = dice
         out.send(1)
@@ -228,15 +248,60 @@ def test_place_is_free_when_a_message_has_failed():
 
 
 def test_cancelled_message_is_not_sent_again_and_its_owner_not_told():
-    out = Out()
+    out = Out(parameters=Parameters(nstart=2))
     out.send(1, SERVER, 1)
     out.send(2, SERVER, 2)
-    out.outgoing.cancel(out.owner, 1)
-    out.outgoing.cancel(Owner(), 2)  # of somebody else
+    out.outgoing.cancel(out.owner, 1, out.wire.now)
+    out.outgoing.cancel(Owner(), 2, out.wire.now)  # of somebody else
     out.wire.advance(2000)
     assert [data[3] for _, data, _ in out.sent] == [1, 2, 2]
     out.wire.advance(100000)
     assert out.owner.failures == [(2, False)]
+
+
+def test_one_message_at_a_time_is_outstanding_to_a_peer_and_the_others_follow_in_turn():
+    out = Out(places=4)
+    for mid in (1, 2, 3):
+        assert out.send(mid, SERVER, mid)
+    out.send(4, SERVER2, 4)
+    assert [data[3] for _, data, _ in out.sent] == [1, 4]
+    out.outgoing.acknowledged(SERVER, 1, out.wire.now)
+    assert [data[3] for _, data, _ in out.sent] == [1, 4, 2]
+    out.outgoing.cancel(out.owner, 2, out.wire.now)
+    assert [data[3] for _, data, _ in out.sent] == [1, 4, 2, 3]
+
+
+def test_message_that_waits_its_turn_is_not_acknowledged_by_a_guess():
+    out = Out()
+    out.send(1)
+    out.send(2)
+    assert not out.outgoing.acknowledged(SERVER, 2, out.wire.now)
+
+
+def test_place_of_an_older_message_may_be_taken_by_a_younger_one():
+    out = Out(places=3)
+    for mid in (1, 2, 3):
+        out.send(mid)
+    out.outgoing.acknowledged(SERVER, 1, out.wire.now)
+    out.send(4)  # in the place of 1, behind 3
+    for mid in (2, 3, 4):
+        out.outgoing.acknowledged(SERVER, mid, out.wire.now)
+    assert [data[3] for _, data, _ in out.sent] == [1, 2, 3, 4]
+
+
+def test_next_message_goes_out_when_one_has_failed():
+    out = Out()
+    out.send(1, SERVER, 1)
+    out.send(2, SERVER, 2)
+    out.wire.advance(62000)
+    assert out.sent[-1][1][3] == 2 and out.owner.failures == [(1, False)]
+
+
+def test_parameters_decide_how_often_and_how_long():
+    out = Out(parameters=Parameters(ack_timeout=100, ack_random_factor=1, max_retransmit=2))
+    out.send(1)
+    out.wire.advance(1000)
+    assert [at for at, _, _ in out.sent] == [0, 100, 300] and out.owner.failures == [(0, False)]
 
 
 def test_looking_up_does_not_allocate():

@@ -1,7 +1,7 @@
 """The option table (RFC 7252 §5.4, §5.10 and the profiles' options)."""
 
 from groupcoap import numbers as n
-from groupcoap import options
+from groupcoap import option_names, options
 from groupcoap.message import Message
 from wire import (
     MULTICAST_SIGNALING,
@@ -10,6 +10,7 @@ from wire import (
     RESPONSE_FORWARDING,
     UNKNOWN_CRITICAL,
     UNKNOWN_SAFE,
+    allocated,
     datagram,
 )
 
@@ -27,14 +28,15 @@ def refused(pairs, known=None):
 
 def renumbered(name, number):
     """Is this number taken? The old one is put back."""
-    old = options.number(name)
+    old = option_names.number(name)
+    row = option_names.lookup(old)[2:]
     try:
-        options.renumber(name, number)
+        option_names.renumber(name, number)
     except ValueError:
         return False
-    assert options.number(name) == number and options.lookup(number)[1] == name
-    assert number == old or options.lookup(old) is None
-    options.renumber(name, old)
+    assert option_names.number(name) == number and option_names.lookup(number) == (number, name) + row
+    assert number == old or option_names.lookup(old) is None
+    option_names.renumber(name, old)
     return True
 
 
@@ -46,17 +48,36 @@ def test_lengths_and_repeatability_are_those_of_rfc_7252():
         (n.LOCATION_QUERY, 0, 255, True), (n.PROXY_URI, 1, 1034, False), (n.PROXY_SCHEME, 1, 255, False),
         (n.SIZE1, 0, 4, False),
     ):  # fmt: skip
-        assert options.lookup(number)[3:6] == (least, most, repeatable)
+        assert option_names.lookup(number)[3:6] == (least, most, repeatable)
 
 
 def test_options_of_the_profiles():
-    for name, number, least, most, oscore in (
-        (options.MULTICAST_TIMEOUT, MULTICAST_TIMEOUT, 0, 4, "U"), (options.REPLY_FROM, REPLY_FROM, 5, 1034, "U"),
-        (options.GROUP_ETAG, 24, 1, 8, "U"), (options.MULTICAST_SIGNALING, MULTICAST_SIGNALING, 0, 5, "I"),
-        (options.RESPONSE_FORWARDING, RESPONSE_FORWARDING, 5, 20, "E"),
+    for which, name, number, least, most, oscore in (
+        (options.MULTICAST_TIMEOUT, "Multicast-Timeout", MULTICAST_TIMEOUT, 0, 4, "U"),
+        (options.REPLY_FROM, "Reply-From", REPLY_FROM, 5, 1034, "U"),
+        (options.GROUP_ETAG, "Group-ETag", 24, 1, 8, "U"),
+        (options.MULTICAST_SIGNALING, "Multicast-Signaling", MULTICAST_SIGNALING, 0, 5, "I"),
+        (options.RESPONSE_FORWARDING, "Response-Forwarding", RESPONSE_FORWARDING, 5, 20, "E"),
+    ):
+        row = option_names.lookup(number)
+        assert options.number(which) == option_names.number(name) == number
+        assert row[1] == name and row[3:5] == (least, most) and row[6] == oscore
+
+
+def test_formats_and_oscore_classes_of_some_options():
+    for number, name, kind, oscore in (
+        (5, "If-None-Match", "empty", "E"), (12, "Content-Format", "uint", "E"), (3, "Uri-Host", "string", "U"),
+        (292, "Request-Tag", "opaque", "EU"), (65000, "Multicast-Signaling", "uint", "I"),
     ):  # fmt: skip
-        row = options.lookup(number)
-        assert options.number(name) == number and row[3:5] == (least, most) and row[6] == oscore
+        row = option_names.lookup(number)
+        assert row[1:3] == (name, kind) and row[6] == oscore and option_names.number(name) == number
+
+
+def test_every_option_has_a_name_and_a_least_length_below_its_greatest():
+    for number in options.table:
+        row = option_names.lookup(number)
+        assert row[1] and row[3] <= row[4], row
+        assert option_names.number(row[1]) == number
 
 
 def test_bits_of_the_number_are_those_of_rfc_7252_table_4():
@@ -69,7 +90,7 @@ def test_bits_of_the_number_are_those_of_rfc_7252_table_4():
 
 
 def test_unknown_option_has_no_row():
-    assert options.lookup(UNKNOWN_SAFE) is None and options.lookup(13)[1] == "Uri-Path-Abbrev"
+    assert option_names.lookup(UNKNOWN_SAFE) is None and option_names.lookup(13)[1] == "Uri-Path-Abbrev"
 
 
 def test_known_critical_options_are_accepted():
@@ -110,25 +131,46 @@ def test_valid_finds_an_option_of_a_right_length():
 
 
 def test_profile_option_takes_a_number_that_means_the_same():
-    assert renumbered(options.MULTICAST_TIMEOUT, 65002)
-    assert renumbered(options.REPLY_FROM, 65012)
-    assert renumbered(options.MULTICAST_SIGNALING, MULTICAST_SIGNALING)
+    assert renumbered("Multicast-Timeout", 65002)
+    assert renumbered("Reply-From", 65012)
+    assert renumbered("Multicast-Signaling", MULTICAST_SIGNALING)
 
 
 def test_profile_option_does_not_take_a_number_that_means_something_else():
-    assert not renumbered(options.MULTICAST_TIMEOUT, 65000)  # taken
-    assert not renumbered(options.MULTICAST_TIMEOUT, 65004 + 4)  # safe
-    assert not renumbered(options.MULTICAST_TIMEOUT, 65003)  # critical
-    assert not renumbered(options.REPLY_FROM, 65010)  # unsafe
-    assert not renumbered(options.REPLY_FROM, 65536)
-    assert not renumbered(options.REPLY_FROM, 0)
-    assert not renumbered(options.REPLY_FROM, -4)
+    assert not renumbered("Multicast-Timeout", 65000)  # taken
+    assert not renumbered("Multicast-Timeout", 65004 + 4)  # safe
+    assert not renumbered("Multicast-Timeout", 65003)  # critical
+    assert not renumbered("Reply-From", 65010)  # unsafe
+    assert not renumbered("Reply-From", 65536)
+    assert not renumbered("Reply-From", 0)
+    assert not renumbered("Reply-From", -4)
+
+
+def test_a_new_number_has_the_old_ones_bounds():
+    option_names.renumber("Reply-From", 65012)
+    try:
+        assert options.number(options.REPLY_FROM) == 65012
+        assert options.valid(message([(65012, b"x" * 5)]), 65012) == 5
+        assert options.valid(message([(65012, b"x" * 4)]), 65012) == -1
+        assert options.valid(message([(REPLY_FROM, b"x" * 5)]), REPLY_FROM) == -1
+    finally:
+        option_names.renumber("Reply-From", REPLY_FROM)
+
+
+def test_looking_at_options_takes_no_heap():
+    m = message([(3, b"h"), (11, b"a"), (11, b"b"), (14, b"\x1e"), (17, b"")])
+
+    def look():
+        assert options.refused(m, known) == 0 and options.valid(m, 14) == 1
+
+    known = (3, 11, 17)
+    assert allocated(look) == 0
 
 
 def test_other_options_keep_their_numbers():
     for name in ("Uri-Path", "no option"):
         try:
-            options.renumber(name, 65016)
+            option_names.renumber(name, 65016)
         except ValueError:
             continue
         raise AssertionError("not refused")

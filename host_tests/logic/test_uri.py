@@ -1,6 +1,7 @@
 """CoAP URIs and packed addresses (RFC 7252 §6, RFC 3986, RFC 5952)."""
 
 from groupcoap import uri
+from groupcoap.ip import packed
 
 
 def refusal(function, *arguments):
@@ -78,6 +79,21 @@ def test_packed_address_is_ip_then_port():
 def test_address_that_cannot_be_packed_is_refused():
     assert refusal(uri.pack, b"\x7f\x00\x00") and refusal(uri.pack, "127.0.0.2", 65536)
     assert refusal(uri.pack, "127.0.0.2", -1) and refusal(uri.pack, "host")
+
+
+def test_packed_address_from_text():
+    assert packed("192.0.2.5") == b"\xc0\x00\x02\x05\x16\x33"
+    assert packed("192.0.2.5:61616") == b"\xc0\x00\x02\x05\xf0\xb0"
+    assert packed("192.0.2.5", 7) == b"\xc0\x00\x02\x05\x00\x07"
+    assert packed("[ff02::fd]:1234") == uri.pack("ff02::fd", 1234) and packed("[::1]") == uri.pack("::1")
+
+
+def test_text_that_is_no_packed_address():
+    for text in (
+        "", "x", "192.0.2", "192.0.2.5:", "192.0.2.5:65536", "192.0.2.5:-1", "192.0.2.5:1:2", ":5683", "ff02::fd",
+        "[ff02::fd", "[ff02::fd]x5683", "[ff02::fd]:", "[192.0.2.5]", "192.0.2.5/24", "host:5683",
+    ):  # fmt: skip
+        assert "expected an IP address" in refusal(packed, text), text
 
 
 def test_address_text_leaves_the_default_port_out():

@@ -8,6 +8,7 @@ import gc
 from groupcoap import numbers as n
 from groupcoap import uri
 from groupcoap.endpoint import Endpoint
+from groupcoap.parameters import Parameters
 from groupcoap.timers import Timers, after, elapsed
 
 NEAR_WRAP = 0x3FFFFFFF - 300  # ms: the clock wraps 0.3 s after a test has begun
@@ -186,7 +187,7 @@ class Proxied:
 
         self.wire = Wire()
         self.down = self.wire.port(**(sizes or {}))
-        self.up = self.wire.port(token_slots=slots, **(sizes or {}))
+        self.up = self.wire.port(token_slots=slots, parameters=Parameters(nstart=16), **(sizes or {}))
         self.relay = Relay(self.down.endpoint, self.up.endpoint)
         if allow is None:
             allow = [(peer[:4], (GROUP, GROUP2), True) for peer in (CLIENT, OTHER)]
@@ -226,6 +227,7 @@ class Recorder:
         self.payload = payload
         self.requests = []  # (code, options, payload, group)
         self.repeats = 0
+        self.rejections = []
         endpoint.role = self
 
     def request(self, m, peer, group, now):
@@ -235,6 +237,9 @@ class Recorder:
 
     def repeated(self, m, peer, now):
         self.repeats += 1
+
+    def rejected(self, peer, mid, now):
+        self.rejections.append((peer, mid))
 
 
 class Owner:

@@ -1,69 +1,56 @@
-"""The client role: requests with one answer, and group requests with many (RFC 7252 §5, draft groupcomm-proxy §5.1).
+"""The client role: requests with one answer, group requests with many, observations (RFC 7252 §5, §8; RFC 7641).
 
 A group request goes out by multicast, or as one unicast request to a proxy with Multicast-Timeout (profile 07) or
 Multicast-Signaling (00), T' seconds. Its token stays taken for T > T': through a proxy, T is T' and `MARGIN`, counted
 from the acknowledgement of the request where there is one.
+
+Non-confirmable requests to one server or group are outstanding until a response comes, or is no longer expected: a
+unicast one as long as an acknowledgement would be, a group request until its time is over. More than NSTART of them
+wait for their turn (RFC 7252 §4.7, draft-ietf-core-groupcomm-bis §3.6); Confirmable ones wait in the endpoint.
+PROBING_RATE holds where `probing_rate` is given: at the RFC's 1 byte/s, one group request a minute would be all.
 """
 
-from . import cri, options, uri
+import sys
+
+from . import block, options, uri
 from . import numbers as n
 from .message import uint_bytes
-from .tokens import ROW, TOKEN_LENGTH
+from .request import Request, RequestFailed, Response, insert
+from .timers import after, elapsed
 
 MARGIN = 2000  # ms: T - T', the worst round trip to a proxy
-UNICAST_TIMEOUT = 95000  # ms: MAX_TRANSMIT_WAIT and a round trip (RFC 7252 §4.8.2)
+UNICAST_TIMEOUT = 95000  # ms: MAX_TRANSMIT_WAIT and a round trip, with the RFC's parameters (RFC 7252 §4.8.2)
 SUPPRESS_ALL = 26  # No-Response (RFC 7967)
+MAX_PAYLOAD = 65536 if sys.implementation.name == "cpython" else 8192  # bytes that are put together from blocks
+_PLACES = 4  # peers whose Echo value, or whose silence, is remembered
+_HEADER = 128  # bytes of a message that a block leaves to its options
 
-
-class RequestFailed(Exception):
-    """No response: the peer was silent, has reset the request, or there was no room for it."""
-
-
-class Response:
-    """One response. origin: packed address of the server, or None where a proxy itself answers; rtt: ms.
-
-    code: as in RFC 7252 §3; payload: bytes; options: list of (number, bytes).
-    """
-
-    def __init__(self, m, origin, rtt):
-        self.code = m.code
-        self.payload = bytes(m.payload())
-        self.options = m.options()
-        self.origin = origin
-        self.rtt = rtt
-
-    def option(self, number, default=None):
-        """The first option of this number, bytes, or `default`."""
-        for found, value in self.options:
-            if found == number:
-                return value
-        return default
-
-
-class _Exchange:
-    def __init__(self, deliver, target, peer, group, proxied, sent):
-        self.deliver = deliver
-        self.target = target
-        self.peer = peer
-        self.group = group  # many answers?
-        self.proxied = proxied
-        self.sent = sent
-        self.lifetime = 0
+__all__ = ("Client", "RequestFailed", "Response", "MARGIN", "UNICAST_TIMEOUT", "SUPPRESS_ALL", "MAX_PAYLOAD")
 
 
 class Client:
     """Sends requests from an endpoint, which may serve besides.
 
-    Of each exchange, deliver(item) takes every Response, then None at its end or a RequestFailed.
+    probing_rate: bytes/s on average to a peer that does not answer Non-confirmable requests; 0 is off. fetches: answers
+    to one group request whose further blocks are fetched at a time.
     """
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, probing_rate=0, fetches=4):
         self.endpoint = endpoint
-        self._exchanges = [None] * endpoint.tokens.slots
-        self._reply_from = options.number(options.REPLY_FROM)
-        self._timeout = options.number(options.MULTICAST_TIMEOUT)
-        self._signaling = options.number(options.MULTICAST_SIGNALING)
-        self._forwarding = options.number(options.RESPONSE_FORWARDING)
+        self.probing_rate = probing_rate
+        self.fetches = fetches
+        self.limit = MAX_PAYLOAD
+        self.now = 0  # the last time that was told
+        self.abandoned = False  # has an upload not come to its end? Then the next ones have a Request-Tag
+        self.reply_from = options.number(options.REPLY_FROM)
+        self.timeout = options.number(options.MULTICAST_TIMEOUT)
+        self.signaling = options.number(options.MULTICAST_SIGNALING)
+        self.forwarding = options.number(options.RESPONSE_FORWARDING)
+        self._queue = []  # Non-confirmable requests that wait for their turn
+        self._echoes = []  # (peer, value), the oldest first
+        self._silences = []  # [peer, time from which it may be sent something]
+        self._tag = endpoint.entropy(1)[0]
+        self._first = endpoint.timers.reserve(endpoint.tokens.slots, self._due)
 
     def send(
         self,
@@ -77,123 +64,230 @@ class Client:
         profile="07",
         timeout=10,
         confirmable=True,
+        accept=None,
+        etag=(),
+        if_match=(),
+        if_none_match=False,
+        no_response=None,
+        hop_limit=None,
+        options=(),
+        observe=False,
+        copies=1,
+        block_size=None,
+        size=None,
+        sink=None,
+        max_payload=0,
+        request_tag=None,
     ):
-        """Send a request to `target` (uri.Uri with an address, or any host if there is a proxy): its slot.
+        """Send a request to `target` (uri.Uri with an address, or any host if there is a proxy): a `Request`.
 
+        deliver(item) takes every Response, then None at the end or a RequestFailed.
+
+        payload: bytes, or a stream with read(n) or readinto(buffer), of `size` bytes (None: not known). What is longer
+        than a block goes up by Block1. etag, if_match: bytes, or several; options: more of them, (number, bytes).
         proxy: packed address, or None. timeout: how long answers of a group are wanted, whole s; it is T' at a proxy,
-        0 for none. Raises RequestFailed where no slot is free, ValueError for a target that cannot be reached so.
+        0 for none. copies: of a group request by multicast, 1 to 3, spread over that time. observe: register for
+        notifications too (GET, FETCH). block_size: bytes, 16 to 1024; said to the server in advance where given.
+        sink: an object with write(), which takes the payload of a success instead of the response. max_payload: bytes
+        that may come (0: MAX_PAYLOAD, without a limit into a sink). request_tag: bytes, or None for one where it is
+        needed. With Block1 or Block2 among the options, blocks are left to the caller.
+
+        Raises RequestFailed where there is no room, ValueError for what cannot be sent so.
         """
+        self.now = now
         group = target.address is not None and uri.is_multicast(target.address)
         peer = proxy or target.address
         if peer is None:
             raise ValueError("host %s: expected an IP address" % target.host)
-        if group and proxy is None:
-            confirmable = False  # RFC 7252 §8.1
-        endpoint = self.endpoint
-        tokens = endpoint.tokens
-        exchange = _Exchange(deliver, target, peer, group, proxy is not None, now)
-        exchange.lifetime = timeout * 1000 + (MARGIN if proxy else 0) if group else UNICAST_TIMEOUT
-        slot = tokens.allocate(self, exchange.lifetime, now, None if group and proxy is None else peer)
-        if slot < 0:
-            raise RequestFailed("%d requests are open, which is all there is room for" % tokens.slots)
-        self._exchanges[slot] = exchange
-        try:
-            self._write(slot, method, target, payload, content_format, proxy, profile, timeout, confirmable, group)
-        except ValueError:
-            self._finish(slot)
-            raise
-        if not confirmable:
-            endpoint.send(peer)
-        elif not endpoint.send_confirmable(peer, self, slot, now):
-            self._finish(slot)
-            raise RequestFailed("too many requests wait for their acknowledgement")
-        return slot
+        multicast = group and proxy is None
+        if not 1 <= copies <= 3 or (copies > 1 and not multicast):
+            raise ValueError("copies %d: expected 1, or up to 3 of a request by multicast" % copies)
+        if block_size is not None and not 16 <= block_size <= 1024:
+            raise ValueError("block_size %d: expected 16 to 1024 bytes" % block_size)
+        if observe and method not in (n.GET, n.FETCH):
+            raise ValueError("observe: expected GET or FETCH")
+        if group and sink is not None:
+            raise ValueError("sink: expected a single server")
+        if group and not timeout and no_response is None:
+            no_response = SUPPRESS_ALL
+        pairs = self._pairs(target, proxy, group, profile, timeout)
+        _add(pairs, n.ETAG, etag)
+        _add(pairs, n.IF_MATCH, if_match)
+        if if_none_match:
+            insert(pairs, n.IF_NONE_MATCH, b"")
+        for number, value in (
+            (n.CONTENT_FORMAT, content_format if payload else None),
+            (n.ACCEPT, accept),
+            (n.HOP_LIMIT, hop_limit),
+            (n.NO_RESPONSE, no_response),
+        ):
+            if value is not None:
+                insert(pairs, number, uint_bytes(value))
+        for number, value in options:
+            insert(pairs, number, value)
 
-    def cancel(self, slot):
-        """Forget an exchange; what still comes for it is dropped."""
-        if self._exchanges[slot] is not None:
-            self._finish(slot)
+        what = (self, deliver, method, target, peer, pairs, confirmable and not multicast, proxy is not None)
+        if group:
+            span = timeout * 1000 + (MARGIN if proxy else 0)
+            if observe:
+                from .group_observation import GroupObservation as kind
+            else:
+                from .group_request import GroupRequest as kind
+            request = kind(*(what + (span, copies)))
+        elif observe:
+            from .observation import Observation
 
-    def _write(self, slot, method, target, payload, content_format, proxy, profile, timeout, confirmable, group):
-        endpoint = self.endpoint
-        pairs = []
-        if proxy:
-            pairs.append((n.PROXY_URI, str(target).encode()))
-            if group:
-                pairs.append((self._timeout if profile == "07" else self._signaling, uint_bytes(timeout)))
-                if not timeout:
-                    pairs.append((n.NO_RESPONSE, uint_bytes(SUPPRESS_ALL)))
+            request = Observation(*what)
         else:
-            pairs += [(n.URI_PATH, segment) for segment in target.path]
+            request = Request(*what)
+        request.early = block_size is not None
+        request.szx = block.szx_of(min(block_size or 1024, max(16, self.endpoint.out.size - _HEADER)))
+        if sink is not None:
+            request.sink = sink
+            request.limit = None
+        if max_payload:
+            request.limit = max_payload
+        if options:
+            request.assembles = not any(number in (n.BLOCK1, n.BLOCK2) for number, _ in options)
+        request.carry(payload, size)
+        if request.up is not None and (request_tag is None and (self.abandoned or self._uploading(peer))):
+            self._tag = self._tag + 1 & 255
+            request_tag = bytes((self._tag,))
+        if request_tag is not None:
+            insert(pairs, n.REQUEST_TAG, request_tag)
+        request.start(now)
+        return request
+
+    def cancel(self, request, now=None):
+        """Forget a request; what still comes for it is dropped, and a notification reset."""
+        request.cancel(self.now if now is None else now)
+
+    def deregister(self, request, now):
+        """End an observation with the server's knowledge; nothing more is delivered but None (RFC 7641 §3.6)."""
+        self.now = now
+        request.deregister(now)
+
+    def _pairs(self, target, proxy, group, profile, timeout):
+        # The options that say where to, as pairs.
+        if not proxy:
+            pairs = [(n.URI_PATH, segment) for segment in target.path]
             pairs += [(n.URI_QUERY, part) for part in target.query]
             if uri_host(target):
-                pairs.append((n.URI_HOST, target.host.encode()))
-        if content_format is not None and payload:
-            pairs.append((n.CONTENT_FORMAT, uint_bytes(content_format)))
-        out = endpoint.out
-        kind = n.CON if confirmable else n.NON
-        out.begin(kind, method, endpoint.next_mid(), endpoint.tokens.rows, ROW * slot, TOKEN_LENGTH)
-        for number in sorted({number for number, _ in pairs}):
-            for other, value in pairs:
-                if other == number:
-                    out.option(number, value)
-        out.payload(payload)
+                insert(pairs, n.URI_HOST, target.host.encode())
+            return pairs
+        pairs = [(n.PROXY_URI, str(target).encode())]
+        if group:
+            insert(pairs, self.timeout if profile == "07" else self.signaling, uint_bytes(timeout))
+        return pairs
 
-    def response(self, slot, m, peer, now):
-        """Take a response that matches this slot (Tokens' owner)."""
-        exchange = self._exchanges[slot]
-        if options.refused(m):
-            return False  # a critical option unknown here (RFC 7252 §5.4.1)
-        origin = self._origin(m, exchange, peer)
-        response = Response(m, origin, now - exchange.sent & 0x3FFFFFFF)
-        last = not exchange.group or (exchange.proxied and origin is None)
-        if last:
-            self._finish(slot)
-        exchange.deliver(response)
-        if last:
-            exchange.deliver(None)
+    def _uploading(self, peer):
+        for owner in self.endpoint.tokens.owners:
+            if isinstance(owner, Request) and owner.up is not None and owner.peer == peer:
+                return True
+        return False
 
-    def _origin(self, m, exchange, peer):
-        if not exchange.proxied:
-            return peer
-        if not exchange.group:
-            return exchange.target.address
-        try:
-            value = m.option(self._reply_from)
-            if value is not None:
-                return cri.read_reply_from(value)[0]
-            value = m.option(self._forwarding)
-            if value is not None:
-                return cri.response_forwarding_ip(value) + exchange.target.address[-2:]
-        except ValueError:
-            pass
+    # For its requests
+
+    def turn(self, request, now):
+        """May this Non-confirmable request be sent now? If not, it waits, and `proceed` is called later."""
+        peer = request.peer
+        busy = 0
+        for owner in self.endpoint.tokens.owners:
+            if owner is not request and isinstance(owner, Request) and owner.outstanding and owner.peer == peer:
+                busy += 1
+        free = busy < self.endpoint.parameters.nstart
+        if free and self.probing_rate:
+            at = self._may_from(peer, now)
+            if elapsed(now, at) < 0:
+                free = False
+                self.wake(request, at)
+        if free:
+            self.spent(peer, now)
+            if request.waiting:
+                self._queue.remove(request)
+        elif not request.waiting:
+            self._queue.append(request)
+        request.waiting = not free
+        return free
+
+    def turns(self, now):
+        """A request is no longer outstanding: send what has waited for that."""
+        for request in list(self._queue):
+            if request.waiting and request.slot >= 0:
+                request.proceed(now, False)
+
+    def _may_from(self, peer, now):
+        # The time from which this peer may be sent something at PROBING_RATE.
+        self._silences = [entry for entry in self._silences if elapsed(now, entry[1]) < 0]
+        for entry in self._silences:
+            if entry[0] == peer:
+                return entry[1]
+        if len(self._silences) < _PLACES:
+            return now
+        return self._silences[0][1]
+
+    def spent(self, peer, now):
+        """What stands in `out` goes to this peer without its having answered yet: it counts for PROBING_RATE."""
+        if self.probing_rate:
+            at = now
+            for entry in self._silences:
+                if entry[0] == peer:
+                    at = entry[1] if elapsed(now, entry[1]) < 0 else now
+                    self._silences.remove(entry)
+                    break
+            self._silences.append([peer, after(at, self.endpoint.out.end * 1000 // self.probing_rate)])
+
+    def heard(self, peer):
+        """This peer, or one of this group, has answered: PROBING_RATE does not bind."""
+        for entry in self._silences:
+            if entry[0] == peer:
+                self._silences.remove(entry)
+                break
+
+    def wake(self, request, at):
+        """Call request.due(now) at this time."""
+        self.endpoint.timers.set(self._first + request.slot, at)
+
+    def _due(self, slot, now):
+        self.now = now
+        owner = self.endpoint.tokens.owners[slot]
+        if isinstance(owner, Request):
+            owner.due(now)
+
+    def closed(self, request, slot, now):
+        """This request is over: its slot is free."""
+        endpoint = self.endpoint
+        endpoint.timers.stop(self._first + slot)
+        endpoint.outgoing.cancel(request, slot, now)
+        endpoint.tokens.release(slot)
+        if request.waiting:
+            request.waiting = False
+            self._queue.remove(request)
+        request.outstanding = False
+        if self._queue:
+            self.turns(now)
+
+    def keep_echo(self, peer, value):
+        """This peer wants its Echo value in the next request (RFC 9175 §2.3)."""
+        self.take_echo(peer)
+        if len(self._echoes) == _PLACES:
+            self._echoes.pop(0)
+        self._echoes.append((peer, value))
+
+    def take_echo(self, peer):
+        """The Echo value for the next request to this peer, or None; it is used once."""
+        for entry in self._echoes:
+            if entry[0] == peer:
+                self._echoes.remove(entry)
+                return entry[1]
         return None
-
-    def acknowledged(self, slot, now):
-        """The request has reached the proxy: T counts from here (Outgoing's owner)."""
-        exchange = self._exchanges[slot]
-        if exchange is not None and exchange.group:
-            self.endpoint.tokens.extend(slot, exchange.lifetime, now)
-
-    def message_failed(self, slot, reset, now):
-        """The request was reset, or nobody acknowledges it (Outgoing's owner)."""
-        exchange = self._exchanges[slot]
-        if exchange is not None:
-            self._finish(slot)
-            exchange.deliver(RequestFailed("the request was reset" if reset else "no answer"))
-
-    def token_expired(self, slot, now):
-        """The time for answers is over (Tokens' owner)."""
-        exchange = self._exchanges[slot]
-        self._finish(slot)
-        exchange.deliver(None if exchange.group else RequestFailed("no answer"))
-
-    def _finish(self, slot):
-        self._exchanges[slot] = None
-        self.endpoint.outgoing.cancel(self, slot)
-        self.endpoint.tokens.release(slot)
 
 
 def uri_host(target):
     """Does this target need a Uri-Host option: is its host a name? (RFC 7252 §6.4)"""
     return target.address is None or uri.ip_text(target.address[:-2]) != target.host
+
+
+def _add(pairs, number, values):
+    for value in (values,) if isinstance(values, (bytes, bytearray)) else values or ():
+        insert(pairs, number, value)

@@ -5,8 +5,9 @@
 address, bytes: IP (4 or 16), then port (2). `group` is 0 for a datagram that came by unicast, else the number of the
 membership that it came in by.
 
-A role has request(message, peer, group, now), and repeated(message, peer, now) for an idempotent Confirmable request
-that comes again, so that its answer was lost or is still to come (RFC 7252 §4.5).
+A role has request(message, peer, group, now), repeated(message, peer, now) for a safe Confirmable request that comes
+again, its answer being lost or still to come (RFC 7252 §4.5), and rejected(peer, mid, now) for a Reset of a
+Non-confirmable message that it has sent.
 """
 
 from array import array
@@ -14,9 +15,10 @@ from array import array
 from micropython import const
 
 from . import numbers as n
-from .exchange import EXCHANGE_LIFETIME, NON_LIFETIME, Kept, Outgoing, Recent
+from .exchange import Kept, Outgoing, Recent
 from .hot import answer, match, recent, scan
 from .message import Message, Writer, encoded, uint_bytes
+from .parameters import DEFAULT
 from .tokens import Tokens
 
 _CON = n.CON
@@ -28,20 +30,22 @@ MAX_MESSAGE = 1152  # bytes (RFC 7252 §4.6)
 MAX_DATAGRAM = 1280  # bytes; what is longer is no message here
 
 # What becomes of a CON or NON, by its code
-_IDEMPOTENT = const(0)  # a request that may be carried out again
-_ONCE = const(1)  # one that may not: POST, PATCH
+_SAFE = const(0)  # a request that may be carried out again
+_ONCE = const(1)  # one that changes something
 _RESPONSE = const(2)
 _REST = const(3)  # a ping, or a method unknown
 _SETTLE = const(4)  # an ACK or RST
-_REQUESTS = [_ONCE if code in (n.POST, n.PATCH) else _IDEMPOTENT for code in range(1, 8)]
+_REQUESTS = [_SAFE if code in (n.GET, n.FETCH) else _ONCE for code in range(1, 8)]
 _ROUTE = bytes([_REST] + _REQUESTS + [_REST] * 56 + [_RESPONSE] * 192)
-_RETRY = encoded([(n.MAX_AGE, uint_bytes(NON_LIFETIME // 1000))])
+_BLOCKS = const(1 << 23 | 1 << 27)
+_OBSERVE = const(1 << 6)
+_ACKED = const(8)
 
 
 class Endpoint:
     """transmit(buf, length, peer) sends a datagram from this endpoint's own address; entropy(n) gives n random bytes.
 
-    The rest are sizes of tables: slots, and bytes for what a slot holds.
+    The rest are sizes of tables: slots, and bytes for what a slot holds; parameters: a `parameters.Parameters`.
     """
 
     def __init__(
@@ -56,20 +60,24 @@ class Endpoint:
         outgoing=4,
         max_message=MAX_MESSAGE,
         address_bytes=6,
+        parameters=DEFAULT,
     ):
         self.transmit = transmit
         self.timers = timers
         self.entropy = entropy
+        self.parameters = parameters
         self.message = Message(MAX_DATAGRAM)
         self.buf = bytearray(max_message)
         self.out = Writer(self.buf)
         self.tokens = Tokens(token_slots, timers, entropy)
-        self.recent = Recent(recent_messages, address_bytes, timers)
+        self.recent = Recent(recent_messages, address_bytes, timers, parameters)
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers)
-        self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy)
+        self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy, parameters)
         self.receive = self._make_receive()
         self.role = self  # until it is given one, it resets requests
         self.keeping = -1  # place in `kept` of the request in hand: who answers it later keeps that answer there
+        self._acked = [None] * _ACKED  # the last requests that were acknowledged by an empty ACK: (peer, Message ID)
+        self._acked_next = 0
         self.faulty = 0  # datagrams that were no CoAP message
         r = entropy(2)
         self.mids = array("i", (r[0] << 8 | r[1], max_message))  # the last Message ID, room for an answer
@@ -86,6 +94,9 @@ class Endpoint:
     def repeated(self, m, peer, now):
         """The same for one that comes again."""
         self.reset(m.buf, peer)
+
+    def rejected(self, peer, mid, now):
+        """Nothing: it has sent nothing that could be reset."""
 
     def next_mid(self):
         """A fresh Message ID (RFC 7252 §4.4)."""
@@ -109,13 +120,28 @@ class Endpoint:
         self.transmit(self.buf, self.out.end, peer)
 
     def send_confirmable(self, peer, owner, ref, now):
-        """Send the CON that stands in `out` until it is acknowledged: False when too many are under way (NSTART)."""
+        """Send the CON that stands in `out`, as soon as NSTART allows, until it is acknowledged.
+
+        False when all places are taken: then nothing is sent.
+        """
         mid = self.buf[2] << 8 | self.buf[3]
         return self.outgoing.send(self.buf, self.out.end, mid, peer, owner, ref, now)
 
     def acknowledge(self, message, peer):
-        """Send an empty ACK, the answer to the request in hand coming later (RFC 7252 §5.2.2)."""
-        self.out.begin(_ACK, n.EMPTY, message.mid())
+        """Send an empty ACK; what answers a request then comes later (RFC 7252 §5.2.2)."""
+        if message.code < 32:
+            self.acknowledge_request(message.mid(), peer)
+        else:
+            self._send_ack(message.mid(), peer)
+
+    def acknowledge_request(self, mid, peer):
+        """Send an empty ACK for the request of this Message ID, and again when that comes again."""
+        self._acked[self._acked_next] = (peer, mid)
+        self._acked_next = (self._acked_next + 1) % _ACKED
+        self._send_ack(mid, peer)
+
+    def _send_ack(self, mid, peer):
+        self.out.begin(_ACK, n.EMPTY, mid)
         self.send(peer)
 
     def reset(self, buf, peer):
@@ -143,11 +169,11 @@ class Endpoint:
                 return
             m.code = code = buf[1]
             route = _ROUTE[code] if buf[0] < 0x60 else _SETTLE
-            if route == _IDEMPOTENT:
+            if route == _SAFE:
                 if not recent(seen, peer, buf, now, 1):
                     self.role.request(m, peer, group, now)
                 elif buf[0] < 0x50 and not group:
-                    self.role.repeated(m, peer, now)
+                    self._repeated(m, peer, now)
             elif route == _RESPONSE:
                 slot = match(rows, slots, buf, peer)
                 if slot < 0 or buf[0] < 0x50 or group:
@@ -178,17 +204,39 @@ class Endpoint:
         if length > 3 and buf[0] >> 4 == 4 and not group:  # version 1, CON
             self.reset(buf, peer)
 
+    def _repeated(self, m, peer, now):
+        # A CON whose answer, or ACK, was lost. One that had an empty ACK gets that again: nothing may ride on it.
+        if (peer, m.mid()) in self._acked:
+            self._send_ack(m.mid(), peer)
+        else:
+            self.role.repeated(m, peer, now)
+
     def _once(self, m, kind, peer, group, now):
-        # POST and PATCH are not idempotent: each is carried out once (RFC 7252 §4.5).
+        # POST and PATCH are not idempotent: each is carried out once (RFC 7252 §4.5). So are the others as long as
+        # there is a place for them, so that a late copy does not undo a younger request.
         mid = m.mid()
+        if m.fields[2] & _BLOCKS and continues(m):
+            if not recent(self.recent.table, peer, m.buf, now, 1):
+                self.role.request(m, peer, group, now)
+            elif kind == _CON and not group:
+                self._repeated(m, peer, now)
+            return
         place = self.kept.find(peer, mid)
         if place >= 0:
-            self.kept.repeat(place, self.transmit, peer)
+            if kind == _CON:
+                self.kept.repeat(place, self.transmit, peer)
             return
-        place = self.kept.enter(peer, mid, EXCHANGE_LIFETIME if kind == _CON else NON_LIFETIME, now)
+        parameters = self.parameters
+        lifetime = parameters.exchange_lifetime if kind == _CON else parameters.non_lifetime
+        idempotent = m.code != n.POST and m.code != n.PATCH
+        place = self.kept.enter(peer, mid, idempotent, lifetime, now)
+        if place < 0 and idempotent:
+            self.role.request(m, peer, group, now)
+            return
         if place < 0:
             if not group:
-                self.reply(peer, m, n.SERVICE_UNAVAILABLE, _RETRY, len(_RETRY))
+                retry = encoded([(n.MAX_AGE, uint_bytes((parameters.non_lifetime + 999) // 1000))])
+                self.reply(peer, m, n.SERVICE_UNAVAILABLE, retry, len(retry))
             return
         transmit = self.transmit
 
@@ -199,18 +247,20 @@ class Endpoint:
             transmit(buf, length, to)
 
         self.transmit = keep
-        self.keeping = place
+        self.keeping = place if kind == _CON else -1
         try:
             self.role.request(m, peer, group, now)
         finally:
             self.transmit = transmit
             self.keeping = -1
+            if kind != _CON:  # it is not answered twice: what is kept says only that it was here
+                self.kept.keep(place, m.buf, 4, 4)
 
     def _settle(self, m, kind, peer, now):
         # ACK and RST (RFC 7252 §4.2); a response may ride on an ACK.
         if kind == _RST:
-            if m.code == 0:
-                self.outgoing.reset(peer, m.mid(), now)
+            if m.code == 0 and not self.outgoing.reset(peer, m.mid(), now):
+                self.role.rejected(peer, m.mid(), now)
         elif (m.code == 0 or m.code > 63) and self.outgoing.acknowledged(peer, m.mid(), now) and m.code:
             slot = self.tokens.find(m.buf, peer)
             if slot >= 0:
@@ -220,6 +270,8 @@ class Endpoint:
         # One that is Confirmable or that nobody waits for. What was accepted is acknowledged when it comes again, what
         # was not is reset again (RFC 7252 §4.2, §4.5).
         if m.type() != _CON or group:
+            if slot < 0 and not group and m.fields[2] & _OBSERVE:
+                self.reset(m.buf, peer)  # an observation that nobody has an interest in (RFC 7641 §3.6)
             return
         if recent(self.recent.table, peer, m.buf, now, 0):
             self.acknowledge(m, peer)
@@ -231,3 +283,11 @@ class Endpoint:
 
     def _transmit(self, buf, length, peer):
         self.transmit(buf, length, peer)
+
+
+def continues(m):
+    """Is this request one of a block-wise transfer that is without effect: not the last of a Block1 upload, not the
+    first for a Block2 answer? (RFC 7959 §2.4, §2.5)"""
+    if m.find(n.BLOCK1) >= 0 and m.uint() & 8:
+        return True
+    return m.find(n.BLOCK2) >= 0 and m.uint() >> 4 > 0

@@ -1,8 +1,9 @@
 """The message layer's memory (RFC 7252 §4): which messages were seen, which answers are kept, what is sent again.
 
 Three fixed tables. `Recent` knows the last messages by source and Message ID and overwrites the oldest, which suffices
-for idempotent requests and for responses (§4.5). `Kept` holds the answer to each POST and PATCH for as long as that may
-be repeated, and is refused when full. `Outgoing` sends Confirmable messages again until they are acknowledged (§4.2).
+for GET, FETCH and for responses (§4.5). `Kept` holds the answers to the requests that change something, those to POST
+and PATCH for as long as they may be repeated, and is refused when full. `Outgoing` sends Confirmable messages again
+until they are acknowledged (§4.2), NSTART at a time to one peer (§4.7).
 """
 
 from array import array
@@ -16,12 +17,6 @@ _MASK = const(0x3FFFFFFF)
 _HEADER = const(5)  # words in front of the rows of `Recent`
 _SWEEP = const(0x8000000)  # ms; well below the clock's half
 
-EXCHANGE_LIFETIME = 247000  # ms, RFC 7252 §4.8.2
-NON_LIFETIME = 145000
-ACK_TIMEOUT = 2000
-ACK_RANDOM_FACTOR = 1.5
-MAX_RETRANSMIT = 4
-
 
 class Recent:
     """The last `places` messages (rounded up to four times a power of two) from addresses of `address_bytes`.
@@ -29,7 +24,7 @@ class Recent:
     recent(table, peer, datagram, now) looks one up, and enters it.
     """
 
-    def __init__(self, places, address_bytes, timers):
+    def __init__(self, places, address_bytes, timers, parameters):
         sets = 1
         while 4 * sets < places:
             sets *= 2
@@ -37,8 +32,8 @@ class Recent:
         self.table = array("i", b"\xff" * (4 * (_HEADER + 4 * sets * self._words)))
         self.table[0] = self._words
         self.table[1] = sets - 1
-        self.table[2] = EXCHANGE_LIFETIME
-        self.table[3] = NON_LIFETIME
+        self.table[2] = parameters.exchange_lifetime
+        self.table[3] = parameters.non_lifetime
         self.table[4] = address_bytes
         self._timers = timers
         self._timer = timers.reserve(1, self._sweep)
@@ -50,15 +45,16 @@ class Recent:
     def _sweep(self, _, now):
         table = self.table
         for row in range(_HEADER, len(table), self._words):
-            if table[row] >= 0 and now - table[row] & _MASK >= EXCHANGE_LIFETIME:
+            if table[row] >= 0 and now - table[row] & _MASK >= table[2]:
                 table[row] = -1
         self.start(now)
 
 
 class Kept:
-    """The answers to the last `places` requests that must not be carried out twice, each of up to `size` bytes.
+    """The answers to the last `places` requests that change something, each of up to `size` bytes.
 
-    A larger answer is kept without its payload.
+    A larger answer is kept without its payload. That to an idempotent request gives way to a younger one; the others
+    stay for their lifetime, and so does what is still to be answered.
     """
 
     def __init__(self, places, size, address_bytes, timers):
@@ -67,6 +63,8 @@ class Kept:
         self._keys = bytearray(places * self._key)
         self._answers = [bytearray(size) for _ in range(places)]
         self._lengths = array("h", b"\xff\xff" * places)  # -1: free
+        self._turns = array("H", bytes(2 * places))  # of the idempotent: when they came; 0: not idempotent
+        self._turn = 0
         self._timers = timers
         self._first = timers.reserve(places, self._forget)
 
@@ -83,18 +81,28 @@ class Kept:
                 return i
         return -1
 
-    def enter(self, peer, mid, lifetime, now):
-        """Take a place for this request for `lifetime` ms: its number, or -1 when all are young."""
+    def enter(self, peer, mid, idempotent, lifetime, now):
+        """Take a place for this request for `lifetime` ms: its number, or -1 when none may give way."""
+        place = -1
         for i in range(len(self._lengths)):
             if self._lengths[i] < 0:
-                self._lengths[i] = 0
-                at = i * self._key
-                self._keys[at] = mid >> 8
-                self._keys[at + 1] = mid & 255
-                copy(self._keys, at + 2, peer, 0, self._key - 2)
-                self._timers.set(self._first + i, after(now, lifetime))
-                return i
-        return -1
+                place = i
+                break
+            if self._turns[i] and self._lengths[i] and (place < 0 or (self._turns[i] - self._turns[place]) & 0x8000):
+                place = i
+        if place < 0:
+            return -1
+        self._turns[place] = 0
+        if idempotent:
+            self._turn = self._turn % 0xFFFF + 1
+            self._turns[place] = self._turn
+        self._lengths[place] = 0
+        at = place * self._key
+        self._keys[at] = mid >> 8
+        self._keys[at + 1] = mid & 255
+        copy(self._keys, at + 2, peer, 0, self._key - 2)
+        self._timers.set(self._first + place, after(now, lifetime))
+        return place
 
     def keep(self, place, buf, n, head):
         """Keep the answer buf[:n], or, if that is too long, its header and token, buf[:head]."""
@@ -114,23 +122,27 @@ class Kept:
 class Outgoing:
     """Up to `places` Confirmable messages of up to `size` bytes each that wait for their acknowledgement.
 
-    transmit(buf, n, peer) sends; entropy(n) gives n random bytes. The sender of a message is its owner:
-    `owner.acknowledged(ref, now)` tells it of the ACK, `owner.message_failed(ref, reset, now)` that the peer has reset
-    the message (True) or stayed silent (False).
+    Those to one peer that are more than parameters.nstart wait in their places, and go out in turn. transmit(buf, n,
+    peer) sends; entropy(n) gives n random bytes. The sender of a message is its owner: `owner.acknowledged(ref, now)`
+    tells it of the ACK, `owner.message_failed(ref, reset, now)` that the peer has reset the message (True) or stayed
+    silent (False).
     """
 
-    def __init__(self, places, size, transmit, timers, entropy):
+    def __init__(self, places, size, transmit, timers, entropy, parameters):
         self._bufs = [bytearray(size) for _ in range(places)]
         self._lengths = array("H", bytes(2 * places))
         self._mids = array("H", bytes(2 * places))
-        self._timeouts = array("i", bytes(4 * places))
-        self._left = bytearray(places)  # retransmissions left, plus 1
+        self._timeouts = array("i", bytes(4 * places))  # ms; 0: not yet sent
+        self._left = bytearray(places)  # retransmissions left, plus 1; 0: free
+        self._turns = array("H", bytes(2 * places))  # the order in which they were handed in
+        self._turn = 0
         self._peers = [None] * places
         self._owners = [None] * places
         self._refs = array("h", bytes(2 * places))
         self._transmit = transmit
         self._timers = timers
         self._entropy = entropy
+        self._parameters = parameters
         self._first = timers.reserve(places, self._due)
 
     def full(self):
@@ -141,7 +153,7 @@ class Outgoing:
         return True
 
     def send(self, buf, n, mid, peer, owner, ref, now):
-        """Send buf[:n] and repeat it until `acknowledged`: True, or False when all places are taken."""
+        """Send buf[:n] as soon as NSTART allows, until `acknowledged`: True, or False when all places are taken."""
         for i in range(len(self._left)):
             if not self._left[i]:
                 self._lengths[i] = copy(self._bufs[i], 0, buf, 0, n)
@@ -149,12 +161,10 @@ class Outgoing:
                 self._peers[i] = peer
                 self._owners[i] = owner
                 self._refs[i] = ref
-                self._left[i] = 1 + MAX_RETRANSMIT
-                r = self._entropy(2)
-                spread = int(ACK_TIMEOUT * (ACK_RANDOM_FACTOR - 1)) + 1
-                self._timeouts[i] = ACK_TIMEOUT + (r[0] << 8 | r[1]) % spread
-                self._timers.set(self._first + i, after(now, self._timeouts[i]))
-                self._transmit(buf, n, peer)
+                self._timeouts[i] = 0
+                self._left[i] = 1 + self._parameters.max_retransmit
+                self._turns[i] = self._turn = self._turn + 1 & 0xFFFF
+                self._start(peer, now)
                 return True
         return False
 
@@ -162,40 +172,59 @@ class Outgoing:
         """An ACK with this Message ID has come: was it for one of ours? Its owner is told."""
         i = self._find(peer, mid)
         if i >= 0:
-            self._finish(i).acknowledged(self._refs[i], now)
+            self._finish(i, now).acknowledged(self._refs[i], now)
         return i >= 0
 
     def reset(self, peer, mid, now):
         """A Reset with this Message ID has come: was it for one of ours? Its owner is told."""
         i = self._find(peer, mid)
         if i >= 0:
-            owner = self._finish(i)
-            owner.message_failed(self._refs[i], True, now)
+            self._finish(i, now).message_failed(self._refs[i], True, now)
         return i >= 0
 
-    def cancel(self, owner, ref):
+    def cancel(self, owner, ref, now=0):
         """Stop repeating what this owner sent under this reference."""
         for i in range(len(self._left)):
             if self._left[i] and self._owners[i] is owner and self._refs[i] == ref:
-                self._finish(i)
+                self._finish(i, now)
 
     def _find(self, peer, mid):
         for i in range(len(self._left)):
-            if self._left[i] and self._mids[i] == mid and self._peers[i] == peer:
+            if self._left[i] and self._mids[i] == mid and self._timeouts[i] and self._peers[i] == peer:
                 return i
         return -1
 
-    def _finish(self, i):
+    def _start(self, peer, now):
+        # Send the first of those that wait for this peer, if it has fewer than NSTART outstanding.
+        first = -1
+        outstanding = 0
+        for i in range(len(self._left)):
+            if self._left[i] and self._peers[i] == peer:
+                if self._timeouts[i]:
+                    outstanding += 1
+                elif first < 0 or (self._turns[i] - self._turns[first]) & 0x8000:
+                    first = i
+        if first < 0 or outstanding >= self._parameters.nstart:
+            return
+        r = self._entropy(2)
+        parameters = self._parameters
+        self._timeouts[first] = parameters.ack_timeout + (r[0] << 8 | r[1]) * parameters.ack_spread // 65536
+        self._timers.set(self._first + first, after(now, self._timeouts[first]))
+        self._transmit(self._bufs[first], self._lengths[first], peer)
+
+    def _finish(self, i, now):
         owner = self._owners[i]
+        peer = self._peers[i]
         self._owners[i] = self._peers[i] = None
         self._left[i] = 0
         self._timers.stop(self._first + i)
+        self._start(peer, now)
         return owner
 
     def _due(self, i, now):
         self._left[i] -= 1
         if not self._left[i]:
-            self._finish(i).message_failed(self._refs[i], False, now)
+            self._finish(i, now).message_failed(self._refs[i], False, now)
             return
         self._timeouts[i] *= 2
         self._timers.set(self._first + i, after(now, self._timeouts[i]))

@@ -1,103 +1,79 @@
-"""The option table: what each option number means, in one place.
+"""The option table: what each option number means, in one place; what it is called is in `option_names`.
 
-A row is (number, name, format, least and greatest length in bytes, repeatable, OSCORE class). Critical, unsafe and
+A row is one small integer, so that a look-up allocates nothing and the table takes 16 bytes a row. Critical, unsafe and
 no-cache-key are bits of the number itself (RFC 7252 §5.4.6). The options of the two wire profiles have suggested or
-experimental numbers, so `renumber` may move them; who needs one asks `number` when it is made, not before.
+experimental numbers, which `option_names.renumber` may move; who needs one asks `number` when it is made, not before.
 """
+
+from micropython import const
 
 from . import numbers as n
 
-EMPTY = 0
-UINT = 1
-STRING = 2
-OPAQUE = 3
+# A row, from its lowest bit: greatest length (11 bits), least length (3), repeatable, format (2), OSCORE class (2)
+_GREATEST = const(0x7FF)
+_LEAST = const(11)
+_1 = const(1 << 11)
+_5 = const(5 << 11)
+_REPEATABLE = const(1 << 14)
+_EMPTY = const(0)
+_UINT = const(1 << 15)
+_STRING = const(2 << 15)
+_OPAQUE = const(3 << 15)
+_I = const(0)
+_E = const(1 << 17)
+_U = const(2 << 17)
+_EU = const(3 << 17)
 
-MULTICAST_TIMEOUT = "Multicast-Timeout"
-REPLY_FROM = "Reply-From"
-GROUP_ETAG = "Group-ETag"
-MULTICAST_SIGNALING = "Multicast-Signaling"
-RESPONSE_FORWARDING = "Response-Forwarding"
-
-_ROWS = (
-    (n.IF_MATCH, "If-Match", OPAQUE, 0, 8, True, "E"),
-    (n.URI_HOST, "Uri-Host", STRING, 1, 255, False, "U"),
-    (n.ETAG, "ETag", OPAQUE, 1, 8, True, "E"),
-    (n.IF_NONE_MATCH, "If-None-Match", EMPTY, 0, 0, False, "E"),
-    (n.OBSERVE, "Observe", UINT, 0, 3, False, "EU"),
-    (n.URI_PORT, "Uri-Port", UINT, 0, 2, False, "U"),
-    (n.LOCATION_PATH, "Location-Path", STRING, 0, 255, True, "E"),
-    (n.OSCORE, "OSCORE", OPAQUE, 0, 255, False, "U"),
-    (n.URI_PATH, "Uri-Path", STRING, 0, 255, True, "E"),
-    (n.CONTENT_FORMAT, "Content-Format", UINT, 0, 2, False, "E"),
-    (n.URI_PATH_ABBREV, "Uri-Path-Abbrev", UINT, 0, 4, False, "E"),
-    (n.MAX_AGE, "Max-Age", UINT, 0, 4, False, "EU"),
-    (n.URI_QUERY, "Uri-Query", STRING, 0, 255, True, "E"),
-    (n.HOP_LIMIT, "Hop-Limit", UINT, 1, 1, False, "U"),
-    (n.ACCEPT, "Accept", UINT, 0, 2, False, "E"),
-    (n.LOCATION_QUERY, "Location-Query", STRING, 0, 255, True, "E"),
-    (n.BLOCK2, "Block2", UINT, 0, 3, False, "EU"),
-    (n.BLOCK1, "Block1", UINT, 0, 3, False, "EU"),
-    (n.SIZE2, "Size2", UINT, 0, 4, False, "EU"),
-    (n.PROXY_URI, "Proxy-Uri", STRING, 1, 1034, False, "U"),
-    (n.PROXY_SCHEME, "Proxy-Scheme", STRING, 1, 255, False, "U"),
-    (n.SIZE1, "Size1", UINT, 0, 4, False, "EU"),
-    (n.PROXY_CRI, "Proxy-Cri", OPAQUE, 1, 1023, False, "U"),
-    (n.PROXY_SCHEME_NUMBER, "Proxy-Scheme-Number", UINT, 0, 3, False, "U"),
-    (n.ECHO, "Echo", OPAQUE, 1, 40, False, "EU"),
-    (n.NO_RESPONSE, "No-Response", UINT, 0, 1, False, "EU"),
-    (n.REQUEST_TAG, "Request-Tag", OPAQUE, 0, 8, True, "EU"),
+table = {
+    n.IF_MATCH: _OPAQUE | _REPEATABLE | _E | 8,
+    n.URI_HOST: _STRING | _U | _1 | 255,
+    n.ETAG: _OPAQUE | _REPEATABLE | _E | _1 | 8,
+    n.IF_NONE_MATCH: _EMPTY | _E,
+    n.OBSERVE: _UINT | _EU | 3,
+    n.URI_PORT: _UINT | _U | 2,
+    n.LOCATION_PATH: _STRING | _REPEATABLE | _E | 255,
+    n.OSCORE: _OPAQUE | _U | 255,
+    n.URI_PATH: _STRING | _REPEATABLE | _E | 255,
+    n.CONTENT_FORMAT: _UINT | _E | 2,
+    n.URI_PATH_ABBREV: _UINT | _E | 4,
+    n.MAX_AGE: _UINT | _EU | 4,
+    n.URI_QUERY: _STRING | _REPEATABLE | _E | 255,
+    n.HOP_LIMIT: _UINT | _U | _1 | 1,
+    n.ACCEPT: _UINT | _E | 2,
+    n.LOCATION_QUERY: _STRING | _REPEATABLE | _E | 255,
+    n.BLOCK2: _UINT | _EU | 3,
+    n.BLOCK1: _UINT | _EU | 3,
+    n.SIZE2: _UINT | _EU | 4,
+    n.PROXY_URI: _STRING | _U | _1 | 1034,
+    n.PROXY_SCHEME: _STRING | _U | _1 | 255,
+    n.SIZE1: _UINT | _EU | 4,
+    n.PROXY_CRI: _OPAQUE | _U | _1 | 1023,
+    n.PROXY_SCHEME_NUMBER: _UINT | _U | 3,
+    n.ECHO: _OPAQUE | _EU | _1 | 40,
+    n.NO_RESPONSE: _UINT | _EU | 1,
+    n.REQUEST_TAG: _OPAQUE | _REPEATABLE | _EU | 8,
     # Profile 07: draft-ietf-core-groupcomm-proxy-07, numbers as suggested to IANA
-    (2, MULTICAST_TIMEOUT, UINT, 0, 4, False, "U"),
-    (248, REPLY_FROM, OPAQUE, 5, 1034, False, "U"),
-    (24, GROUP_ETAG, OPAQUE, 1, 8, True, "U"),
+    2: _UINT | _U | 4,  # Multicast-Timeout
+    248: _OPAQUE | _U | _5 | 1034,  # Reply-From
+    24: _OPAQUE | _REPEATABLE | _U | _1 | 8,  # Group-ETag
     # Profile 00: the slides of 2020, which name no numbers; from the experimental range
-    (65000, MULTICAST_SIGNALING, UINT, 0, 5, False, "I"),
-    (65004, RESPONSE_FORWARDING, OPAQUE, 5, 20, False, "E"),
-)
+    65000: _UINT | _I | 5,  # Multicast-Signaling
+    65004: _OPAQUE | _E | _5 | 20,  # Response-Forwarding
+}
 
-_table = {}
-_numbers = {}
+# The options of the profiles: what `number` is asked for
+MULTICAST_TIMEOUT = const(0)
+REPLY_FROM = const(1)
+GROUP_ETAG = const(2)
+MULTICAST_SIGNALING = const(3)
+RESPONSE_FORWARDING = const(4)
 
-
-def _reset():
-    _table.clear()
-    _numbers.clear()
-    for row in _ROWS:
-        _table[row[0]] = row
-        _numbers[row[1]] = row[0]
+profile = [2, 248, 24, 65000, 65004]  # their numbers, in this order
 
 
-_reset()
-
-
-def lookup(number):
-    """The row of this option, or None for one that this project does not know."""
-    return _table.get(number)
-
-
-def number(name):
-    """The number of the option of this name. Raises KeyError."""
-    return _numbers[name]
-
-
-def renumber(name, number):
-    """Give a wire profile's option another number. Raises ValueError where that would change what it means.
-
-    The number must be free and agree with the old one in its bits for critical and unsafe.
-    """
-    old = _numbers.get(name)
-    if old is None or name not in PROFILE_OPTIONS:
-        raise ValueError("%s: expected one of %s" % (name, ", ".join(PROFILE_OPTIONS)))
-    if number == old:
-        return
-    if not 0 < number < 65536 or number in _table or (number ^ old) & 3:
-        kind = ("safe" if not unsafe(old) else "unsafe", old & 3)
-        raise ValueError("%s: expected a free elective, %s option number, n %% 4 == %d" % ((name,) + kind))
-    _table[number] = (number,) + _table.pop(old)[1:]
-    _numbers[name] = number
-
-
-PROFILE_OPTIONS = (MULTICAST_TIMEOUT, REPLY_FROM, GROUP_ETAG, MULTICAST_SIGNALING, RESPONSE_FORWARDING)
+def number(which):
+    """The number of a profile's option: MULTICAST_TIMEOUT, REPLY_FROM, …"""
+    return profile[which]
 
 
 def critical(number):
@@ -117,8 +93,8 @@ def no_cache_key(number):
 
 def fits(message, number):
     """Is the option under the cursor, of this number, in the table, with a length in its bounds? (RFC 7252 §5.4.3)"""
-    row = _table.get(number)
-    return row is not None and row[3] <= message.length() <= row[4]
+    row = table.get(number)
+    return row is not None and (row >> _LEAST & 7) <= message.length() <= (row & _GREATEST)
 
 
 def refused(message, known=None, bit=1):
@@ -136,7 +112,7 @@ def refused(message, known=None, bit=1):
         if number & bit:
             if not fits(message, number) or (known is not None and number not in known):
                 return number
-            if number == previous and not _table[number][5]:
+            if number == previous and not table[number] & _REPEATABLE:
                 return number
         previous = number
 

@@ -1,52 +1,45 @@
-"""The server role: resources, and a good member's answers to group requests (RFC 7252 §5, §8; groupcomm-bis §3).
+"""The server role: what a request comes to (RFC 7252 §5, §8; RFC 7641 §4; RFC 7959; groupcomm-bis §3).
 
-A resource is found by the hash of the Uri-Path, its response options lie ready encoded, and its handler is a plain
-function: request in, payload out. A group request is answered from the own address after a random part of Leisure;
-until then it waits in a fixed table: safe methods as the request itself, so that the answer is fresh when it leaves,
-the others, carried out at once, as their response.
+A resource is found by the hash of the Uri-Path, its response options lie ready encoded, and its handler is a plain or
+async function: request in, payload out. Every request goes one way: `evaluate` gives its outcome (code, options as
+pairs, body), and `say` sends that, unless it is one to be silent about. A plain GET takes a quick one. What a server
+need not have (observers, uploads, held answers, async resources) is loaded where it has places for it.
 """
 
-from array import array
+import hashlib
 
 from micropython import const
 
+from . import block, errors, options
 from . import numbers as n
-from . import options, uri
-from .errors import (
-    BadOption,
-    InternalServerError,
-    MethodNotAllowed,
-    NotAcceptable,
-    NotFound,
-    ProxyingNotSupported,
-    ResponseError,
-)
-from .hot import copy, path_is
-from .message import Message, encoded, uint_bytes
+from .hot import path_is
+from .membership import Memberships
+from .message import encoded, uint_bytes
 from .origin import write_response_forwarding
-from .timers import after
+from .resource import EMPTY, Resource, Response, option_of, ordered, path_hash
 
-_NON = const(1)
+__all__ = ("Resource", "Response", "Server")
+
 _GET = const(1)
 _CONTENT = const(0x45)
 
-_SEEN = const(2)  # fields of a message: which options are there,
-_END = const(7)  # and where they end
-# Options of a request that need a look, as bits: all but Uri-Path, Uri-Query and the elective ones below 29
-_LOOK = const(0x3FFFFFFF & ~(0x15555555 | 1 << 11 | 1 << 15))
+_SEEN = const(2)  # a message's field: which options are there, bit n for option n, bit 29 for those above 28
+_CONDITIONS = const(1 << 1 | 1 << 5)
+_ETAG = const(1 << 4)
+_OBSERVE = const(1 << 6)
+_PATH = const(1 << 11)
+_ABBREV = const(1 << 13)
+_ACCEPT = const(1 << 17)
+_BLOCK2 = const(1 << 23)
+_BLOCK1 = const(1 << 27)
+# Options of a request that need a look: ETag, Observe, those above 28, and the critical ones but Uri-Path and Uri-Query
+_LOOK = const(1 << 4 | 1 << 6 | 0x3FFFFFFF & ~(0x15555555 | 1 << 11 | 1 << 15))
 _PROXY = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _KNOWN = _PROXY + (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.ACCEPT)
+_KNOWN += (n.IF_MATCH, n.IF_NONE_MATCH, n.URI_PATH_ABBREV, n.BLOCK1, n.BLOCK2)
 
-_DEFAULT_CODE = bytes((0, n.CONTENT, n.CHANGED, n.CHANGED, n.DELETED, n.CONTENT, n.CHANGED, n.CHANGED))
-_METHODS = {
-    "GET": n.GET,
-    "POST": n.POST,
-    "PUT": n.PUT,
-    "DELETE": n.DELETE,
-    "FETCH": n.FETCH,
-    "PATCH": n.PATCH,
-    "iPATCH": n.IPATCH,
-}
+_CORE = ".well-known/core"
+_TAG_BYTES = const(6)
 
 _type = type  # found at once, where a builtin takes two look-ups
 _bytes = bytes
@@ -55,119 +48,89 @@ _len = len
 DEFAULT_LEISURE = 5000  # ms (RFC 7252 §4.8)
 
 
-class Resource:
-    """One resource: its path, the options of its 2.05 response, and a handler for each method.
+class Server:
+    """Serves resources at an endpoint. `address` is the node's own packed address.
 
-    A handler takes the request (a `message.Message`) and gives back a payload (bytes or str), a code, a pair
-    (code, payload), or None; or raises a `ResponseError`.
+    The rest are sizes of tables; 0 leaves one out. waiting: group answers at a time, for requests of waiting_bytes;
+    later: requests at a time to async resources; uploads of upload_bytes; downloads: answers held for their next block;
+    block_size: the greatest, 16 to 1024 bytes. echo: an `echo.Echo`, or None for no challenges to group requests.
     """
 
-    def __init__(self, path, content_format=None, max_age=None, group=False, rt=None):
-        self.segments = [segment.encode() for segment in path.split("/")] if path else []
-        self.path = b"".join(bytes((len(segment),)) + segment for segment in self.segments)
-        self.hash = path_hash(self.segments)
-        self.content_format = content_format
-        self.group = group
-        self.rt = rt
-        self.methods = [_not_allowed] * 8
-        self.pairs = []
-        if content_format is not None:
-            self.pairs.append((n.CONTENT_FORMAT, uint_bytes(content_format)))
-        if max_age is not None:
-            self.pairs.append((n.MAX_AGE, uint_bytes(max_age)))
-        self.options = encoded(self.pairs)
-
-    def link(self):
-        """Its entry in /.well-known/core (RFC 6690)."""
-        text = "<%s>" % "".join(["/" + uri.percent_encode(segment, uri.PATH_SAFE) for segment in self.segments])
-        if self.rt is not None:
-            text += ';rt="%s"' % self.rt
-        if self.content_format is not None:
-            text += ";ct=%d" % self.content_format
-        return text
-
-
-def path_hash(segments):
-    """The hash that `Message.parse` finds for a Uri-Path of these segments, bytes each."""
-    datagram = b"\x40\x01\0\0" + encoded([(n.URI_PATH, segment) for segment in segments])
-    m = Message()
-    m.parse(datagram, len(datagram))
-    return m.path
-
-
-def _outcome(resource, method, result):
-    # What a handler gave back as (code, options as pairs, payload).
-    status = _DEFAULT_CODE[method]
-    if isinstance(result, tuple):
-        status, result = result
-    elif isinstance(result, int):
-        status = result
-        result = b""
-    if result is None:
-        result = b""
-    elif isinstance(result, str):
-        result = result.encode()
-    return status, resource.pairs if status == _CONTENT else [], result
-
-
-def _not_allowed(request):
-    raise MethodNotAllowed()
-
-
-class Server:
-    """Serves resources at an endpoint. `address` is the node's own packed address; waiting: group answers at a time."""
-
-    def __init__(self, endpoint, address=None, waiting=16, waiting_bytes=256, memberships=4):
+    def __init__(
+        self,
+        endpoint,
+        address=None,
+        waiting=16,
+        waiting_bytes=256,
+        memberships=4,
+        later=4,
+        observers=4,
+        notify_interval=3000,
+        uploads=1,
+        upload_bytes=1024,
+        downloads=1,
+        block_size=1024,
+        echo=None,
+    ):
         self.endpoint = endpoint
         self._reply = endpoint.reply
         self.address = address
         self.resources = {}
         self._entries = {}  # by hash of the path: what a plain GET needs
         self._quick = self._entries.get
+        self._szx = block.szx_of(block_size)
+        self._block = 16 << self._szx
+        self.spawn = None  # spawn(coroutine, done): runs it and calls done(result or exception, now)
         self.suppressed = 0  # group answers left unsaid: errors, No-Response
-        self.crowded = 0  # group requests dropped since too many were waiting, or one was too long
-        self._leisure = array("i")  # ms, one for each membership
-        self._period_end = array("i", bytes(4 * memberships))
-        self._waiting = [bytearray(waiting_bytes) for _ in range(waiting)]
-        self._lengths = array("H", bytes(2 * waiting))  # 0: free
-        self._peers = [None] * waiting
-        self._groups = bytearray(waiting)
-        self._outcomes = [None] * waiting  # of those carried out
-        self._message = Message()  # a waiting request, when its time has come
-        self._timers = endpoint.timers
-        self._first = endpoint.timers.reserve(waiting, self._due)
-        self._periods = endpoint.timers.reserve(memberships, self._period_over)
+        self.echo = echo
+        self.groups = Memberships(self, memberships, waiting, waiting_bytes)
+        self.later = self.observers = self.uploads = self.downloads = None
+        lifetime = endpoint.parameters.exchange_lifetime
+        if later:
+            from .later import Later
+
+            self.later = Later(self, later, waiting_bytes)
+        if observers:
+            from .observe import Observers
+
+            self.observers = Observers(self, observers, interval=notify_interval)
+        if uploads:
+            from .blockwise import Uploads
+
+            self.uploads = Uploads(endpoint.timers, uploads, upload_bytes, lifetime, self._szx)
+        if downloads:
+            from .blockwise import Downloads
+
+            self.downloads = Downloads(endpoint.timers, downloads, lifetime, endpoint.entropy)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
         self._origin = bytearray(20)
         length = write_response_forwarding(self._origin, 0, address) if address else 0
         self._origin = bytes(self._origin[:length])
-        self.add(Resource(".well-known/core", content_format=n.LINK_FORMAT, group=True), GET=self.links)
+        self.add(Resource(_CORE, content_format=n.LINK_FORMAT, group=True), GET=self.links)
+        self._abbreviations = {0: path_hash([b".well-known", b"core"])}  # Uri-Path-Abbrev
 
     def join(self, leisure=DEFAULT_LEISURE):
         """Count one more membership, with its Leisure in ms: the number by which `Endpoint.receive` is to name it.
 
         Raises ValueError when there is no room for one more.
         """
-        if len(self._leisure) == len(self._period_end):
-            raise ValueError("%d memberships: that is all there is room for" % len(self._leisure))
-        self._period_end[len(self._leisure)] = -1
-        self._leisure.append(leisure)
-        return len(self._leisure)
+        return self.groups.join(leisure)
+
+    def leave(self, group):
+        """Count the membership of this number no more."""
+        self.groups.leave(group)
 
     def add(self, resource, **handlers):
         """Serve this resource: add(Resource("temp"), GET=read). Raises ValueError for a second one of that path."""
         if resource.hash in self.resources:
             raise ValueError("/%s: there is a resource of that path" % b"/".join(resource.segments).decode())
-        for method in handlers:
-            resource.methods[_METHODS[method]] = handlers[method]
+        resource.serve(handlers)
         self.resources[resource.hash] = resource
-        read = resource.methods[_GET]
-        path = resource.path
-        self._entries[resource.hash] = (resource, read, path, len(path), resource.options, len(resource.options))
+        self._entries[resource.hash] = resource.entry
 
     def resource(self, path, methods=("GET",), **attributes):
-        """Decorator: serve a function at this path, e.g. @server.resource("temp", content_format=0)."""
+        """Decorator: serve a plain or async function at this path, e.g. @server.resource("temp", observable=True)."""
 
         def serve(handler):
             resource = Resource(path, **attributes)
@@ -176,137 +139,375 @@ class Server:
 
         return serve
 
+    def changed(self, resource, now):
+        """Tell the observers of this resource (or of the one at this path) that it has changed. Raises KeyError."""
+        if isinstance(resource, str):
+            resource = self.resources[path_hash([segment.encode() for segment in resource.split("/")])]
+        if self.observers is not None:
+            self.observers.changed(resource, now)
+
     def request(self, m, peer, group, now):
         """Take a request (Endpoint's role)."""
         if group:
-            self._group_request(m, peer, group, now)
+            self.groups.request(m, peer, group, now)
             return
-        resource = None
         quick = self._quick(m.path)
         if quick is not None:
             resource, read, path, size, options, length = quick
             if m.code == _GET and path_is(m.buf, m.fields, path, size) and not m.fields[_SEEN] & _LOOK:
-                # A plain GET, the case that is to be quick; the rules are in `_evaluate` and `_say`.
+                # A plain GET, the case that is to be quick; the rules are in `evaluate` and `say`.
                 try:
                     payload = read(m)
-                    if _type(payload) is _bytes:
+                    if _type(payload) is _bytes and _len(payload) <= self._block:
                         self._reply(peer, m, _CONTENT, options, length, payload, _len(payload))
                         return
-                    outcome = _outcome(resource, _GET, payload)
                 except Exception as e:
-                    outcome = self._failure(e)
-                self._say(m, peer, 0, outcome)
+                    payload = e
+                outcome = self._result(m, peer, 0, resource, payload, now, -1, -1)
+                if outcome is not None:
+                    self._answer(m, peer, outcome)
                 return
-        if not self._say(m, peer, 0, self._evaluate(m, resource)) and m.type() == 0:
-            self.endpoint.acknowledge(m, peer)  # nothing to say, but it has come (RFC 7967 §2.1)
+        outcome = self.evaluate(m, peer, 0, now)
+        if outcome is not None:
+            self._answer(m, peer, outcome)
 
     def repeated(self, m, peer, now):
         """Answer an idempotent request again (Endpoint's role)."""
-        self.request(m, peer, 0, now)
+        if self.later is None or not self.later.repeated(m, peer):
+            self.request(m, peer, 0, now)
 
-    def _evaluate(self, m, resource):
-        # What there is to say to a request: (code, options as pairs, payload).
+    def rejected(self, peer, mid, now):
+        """Take a Reset of a Non-confirmable message (Endpoint's role): of a notification, maybe."""
+        if self.observers is not None:
+            self.observers.rejected(peer, mid, now)
+
+    def _answer(self, m, peer, outcome):
+        if not self.say(m, peer, 0, outcome) and m.type() == n.CON:
+            self.endpoint.acknowledge(m, peer)  # nothing to say, but it has come (RFC 7967 §2.1)
+
+    # What there is to say
+
+    def evaluate(self, m, peer, group, now, observer=-1):
+        """The outcome of a request: (code, options as pairs, body), or None where it comes later.
+
+        observer: its number among the observers, if that is for whom the resource is asked.
+        """
+        resource = None
+        upload = -1
+        seen = m.fields[_SEEN]
         try:
-            if resource is not None and not path_is(m.buf, m.fields, resource.path, len(resource.path)):
-                resource = None
-            if m.fields[_SEEN] & _LOOK:
+            resource = self._find(m)
+            if seen & _LOOK:
                 self._check(m, resource)
             if resource is None:
-                raise NotFound()
-            return _outcome(resource, m.code, resource.methods[m.code](m))
+                raise errors.NotFound()
+            handler = resource.methods[m.code]
+            if not resource.allows(m.code):
+                raise errors.MethodNotAllowed()
+            if resource.accepts is not None and m.payload_length():
+                self._check_format(m, resource)
+            if seen & _CONDITIONS:
+                self._check_conditions(m, resource)
+            if seen & _OBSERVE and self._observe(m, resource) == 1:
+                self.observers.deregister(m, peer, resource, now)
+            if seen & _BLOCK2 and self.downloads is not None and block.read(m, n.BLOCK2) > 15:
+                held = self.downloads.find(m, peer)
+                if held >= 0:
+                    return self._held_piece(m, held, now)
+            if seen & _BLOCK1 and observer < 0:
+                whole, outcome = self.uploads.take(m, peer, resource, handler, now)
+                if outcome is not None:
+                    return outcome
+                upload = self.uploads.place
+                if whole is None:
+                    result = self.uploads.close()
+                else:
+                    m = whole
+                    result = handler(m)
+            else:
+                result = handler(m)
         except Exception as e:  # a resource's fault is not to end the node
-            return self._failure(e)
+            result = e
+        return self._result(m, peer, group, resource, result, now, upload, observer)
+
+    def _result(self, m, peer, group, resource, result, now, upload, observer):
+        if hasattr(result, "send"):  # a coroutine
+            try:
+                result.close()
+                if self.later is None:
+                    raise errors.InternalServerError("no places for async resources")
+                self.later.run(resource, m, peer, group, now, upload, observer)
+                return None
+            except Exception as e:
+                result = e
+        return self.conclude(m, peer, group, resource, result, now, upload, observer)
+
+    def conclude(self, m, peer, group, resource, result, now, upload=-1, observer=-1):
+        """The outcome of a request whose handler has given back or raised `result`."""
+        try:
+            if isinstance(result, Exception):
+                outcome = self._failure(result)
+            else:
+                outcome = self._success(m, peer, group, resource, result, now, observer)
+        except Exception as e:
+            outcome = self._failure(e)
+        if m.fields[_SEEN] & _BLOCK1 and observer < 0 and block.read(m, n.BLOCK1) >= 0:  # (RFC 7959 §2.3)
+            code, pairs, body = outcome
+            outcome = code, ordered(list(pairs) + [(n.BLOCK1, bytes(m.value()))]), body
+        if upload >= 0:
+            self.uploads.done(upload, outcome)
+        return outcome
+
+    def _success(self, m, peer, group, resource, result, now, observer):
+        code, pairs, body = resource.outcome(m.code, result)
+        seen = m.fields[_SEEN]
+        safe = m.code == n.GET or m.code == n.FETCH
+        if code >> 5 == 2:
+            if not safe:
+                if resource.observable:
+                    self.changed(resource, now)
+            elif code == _CONTENT and seen & _ACCEPT:
+                content_format = option_of(pairs, n.CONTENT_FORMAT)
+                if content_format is None or int.from_bytes(content_format, "big") != m.option_uint(n.ACCEPT):
+                    raise errors.NotAcceptable()
+            if code == _CONTENT and safe and seen & _ETAG:
+                tag = self._etag(pairs, body)
+                if tag is not None and _carries(m, n.ETAG, tag):
+                    age = option_of(pairs, n.MAX_AGE)
+                    pairs = [(n.ETAG, tag)] if age is None else [(n.ETAG, tag), (n.MAX_AGE, age)]
+                    code, body = n.VALID, b""
+            if seen & _BLOCK2 or hasattr(body, "readinto") or len(body) > self._block:
+                code, pairs, body = self._cut(m, peer, code, pairs, body, now)
+        if group and self.echo is not None and observer < 0:
+            size = 5 + len(body) + sum([2 + len(value) for _, value in pairs])
+            if self.echo.needed(m, peer, size, now):
+                return self.echo.outcome(peer, now)
+        if seen & _OBSERVE and observer < 0 and code >> 5 == 2 and self._observe(m, resource) == 0:
+            if not (seen & _BLOCK2 and block.read(m, n.BLOCK2) > 15):
+                known = option_of(pairs, n.CONTENT_FORMAT) if code == _CONTENT else False
+                number = self.observers.register(m, peer, group, resource, known, now)
+                if number is not None:
+                    pairs = ordered(list(pairs) + [(n.OBSERVE, number)])
+        return code, pairs, body
 
     def _failure(self, error):
-        if not isinstance(error, ResponseError):
+        if not isinstance(error, errors.ResponseError):
             self.failed(error)
-            error = InternalServerError()
+            error = errors.InternalServerError()
         age = error.max_age
-        return error.code, [] if age is None else [(n.MAX_AGE, uint_bytes(age))], str(error).encode()
+        return error.code, () if age is None else ((n.MAX_AGE, uint_bytes(age)),), str(error).encode()
 
-    def _say(self, m, peer, group, outcome):
-        # Send an outcome, unless it is one to be silent about: then False.
-        status, pairs, payload = outcome
-        if (group and (status > 95 or not payload)) or self._unwanted(m, status):
+    def failed(self, error):
+        """Called when a resource's handler has raised something else than a ResponseError; the answer is 5.00."""
+
+    # Blocks of what there is to say (RFC 7959 §2.4)
+
+    def _cut(self, m, peer, code, pairs, body, now):
+        want = block.read(m, n.BLOCK2)
+        szx = self._szx if want < 0 else min(want & 7, self._szx)
+        start = 0 if want < 0 else (want >> 4) * (16 << (want & 7))
+        size = 16 << szx
+        total = -1
+        if hasattr(body, "seek"):
+            data, more = _read(body, start, size)
+        elif hasattr(body, "readinto") or (m.code != n.GET and len(body) > size):
+            if self.downloads is None or start:
+                raise errors.BadRequest("Block2: expected block 0 first")
+            if code == _CONTENT and option_of(pairs, n.ETAG) is None:
+                pairs = ordered(list(pairs) + [(n.ETAG, self.downloads.fresh_etag())])
+            held = self.downloads.hold(m, peer, code, pairs, body, now)
+            code, pairs, data, more = self.downloads.piece(held, 0, size, now)
+        else:
+            total = len(body)
+            data = body[start : start + size]
+            more = start + size < total
+            if start and not data:
+                raise errors.BadRequest("Block2: behind the end")
+            if (more or start) and code == _CONTENT and option_of(pairs, n.ETAG) is None:
+                pairs = ordered(list(pairs) + [(n.ETAG, self.etag(body))])
+        if want < 0 and not more:
+            return code, pairs, data
+        added = [(n.BLOCK2, uint_bytes(block.value(start // size, more, szx)))]
+        if total >= 0 and not start:
+            added.append((n.SIZE2, uint_bytes(total)))
+        return code, ordered(list(pairs) + added), data
+
+    def _held_piece(self, m, held, now):
+        want = block.read(m, n.BLOCK2)
+        szx = min(want & 7, self._szx)
+        start = (want >> 4) * (16 << (want & 7))
+        try:
+            code, pairs, data, more = self.downloads.piece(held, start, 16 << szx, now)
+        except errors.ResponseError as e:
+            return self._failure(e)
+        value = block.value(start >> 4 + szx, more, szx)
+        return code, ordered(list(pairs) + [(n.BLOCK2, uint_bytes(value))]), data
+
+    # What a request asks for
+
+    def _find(self, m):
+        # The resource of this request's path, or None. Raises BadOption for an abbreviation unknown here.
+        path = m.path
+        if m.fields[_SEEN] & _ABBREV:
+            path = None
+            if not m.fields[_SEEN] & _PATH and options.valid(m, n.URI_PATH_ABBREV) >= 0:
+                path = self._abbreviations.get(m.uint())
+            if path is None:
+                raise errors.BadOption("option %d" % n.URI_PATH_ABBREV)
+            return self.resources.get(path)
+        resource = self.resources.get(path)
+        if resource is not None and path_is(m.buf, m.fields, resource.path, len(resource.path)):
+            return resource
+        return None
+
+    def group_resource(self, m):
+        """The resource that this request to a group is for, if it is there and answers groups, else None."""
+        try:
+            resource = self._find(m)
+        except errors.BadOption:
+            return None
+        return resource if resource is not None and resource.group else None
+
+    def _check(self, m, resource):
+        refused = options.refused(m, _KNOWN)
+        if refused:
+            raise errors.BadOption("option %d" % refused)
+        for number in _PROXY:
+            if m.find(number) >= 0:
+                raise errors.ProxyingNotSupported()
+        seen = m.fields[_SEEN]
+        if seen & _BLOCK1 and block.read(m, n.BLOCK1) == -2 or seen & _BLOCK2 and block.read(m, n.BLOCK2) == -2:
+            raise errors.BadRequest("block size")
+        if seen & _BLOCK1 and self.uploads is None:
+            raise errors.BadOption("option %d" % n.BLOCK1)
+        if resource is None:
+            return
+        if seen & _ACCEPT and resource.content_format is not None:
+            if m.option_uint(n.ACCEPT) != resource.content_format:
+                raise errors.NotAcceptable()
+
+    def _observe(self, m, resource):
+        # Observe of a request where it has an effect: 0 to register, 1 to deregister; else -1.
+        if self.observers is None or not resource.observable or (m.code != n.GET and m.code != n.FETCH):
+            return -1
+        return m.uint() if options.valid(m, n.OBSERVE) >= 0 else -1
+
+    def _check_format(self, m, resource):
+        if resource.accepts is not None and m.option_uint(n.CONTENT_FORMAT) not in resource.accepts:
+            raise errors.UnsupportedContentFormat()
+
+    def _check_conditions(self, m, resource):
+        # If-Match and If-None-Match (RFC 7252 §5.10.8): against what GET would give.
+        exists = True
+        tag = resource.tag
+        if tag is None and resource.allows(n.GET):
+            try:
+                result = resource.methods[_GET](m)
+                if hasattr(result, "send"):
+                    result.close()  # cannot be waited for: something is there
+                else:
+                    _, pairs, body = resource.outcome(_GET, result)
+                    tag = self._etag(pairs, body)
+            except errors.NotFound:
+                exists = False
+        if m.find(n.IF_NONE_MATCH) >= 0 and exists:
+            raise errors.PreconditionFailed()
+        if m.find(n.IF_MATCH) >= 0 and not (exists and (_carries(m, n.IF_MATCH, b"") or _carries(m, n.IF_MATCH, tag))):
+            raise errors.PreconditionFailed()
+
+    def etag(self, body):
+        """An entity-tag for this representation, bytes: unlikely to be that of another server, too (bis §3.2.2)."""
+        return hashlib.sha256((self.address or b"") + bytes(body)).digest()[:_TAG_BYTES]
+
+    def _etag(self, pairs, body):
+        # The entity-tag of a representation: its own, else the one that is made of it.
+        tag = option_of(pairs, n.ETAG)
+        return self.etag(body) if tag is None and not hasattr(body, "readinto") else tag
+
+    # Saying it
+
+    def say(self, m, peer, group, outcome):
+        """Send this outcome, unless it is one to be silent about: then False."""
+        if self.silent(m, group, outcome):
             self.suppressed += 1
             return False
-        if self._origin and m.find(self._signaling) >= 0:  # profile 00: say whose answer this is
-            pairs = pairs + [(self._forwarding, self._origin)]
-        options = encoded(pairs)
+        code, pairs, body = outcome
+        options = encoded(self._with_origin(m, pairs))
         try:
-            self._reply(peer, m, status, options, len(options), payload, len(payload))
+            self._reply(peer, m, code, options, len(options), body, len(body))
         except ValueError as e:  # more than one message holds
             self.failed(e)
             self._reply(peer, m, n.INTERNAL_SERVER_ERROR)
         return True
 
-    def failed(self, error):
-        """Called when a resource's handler has raised something else than a ResponseError; the answer is 5.00."""
+    def write(self, m, kind, mid, outcome):
+        """Write this outcome as a message with the token of the request `m` into the endpoint's buffer: its code.
 
-    def _check(self, m, resource):
-        refused = options.refused(m, _KNOWN)
-        if refused:
-            raise BadOption("option %d" % refused)
-        for number in _PROXY:
-            if m.find(number) >= 0:
-                raise ProxyingNotSupported()
-        accept = m.option_uint(n.ACCEPT)
-        if accept is not None and resource is not None and accept != resource.content_format:
-            raise NotAcceptable()
+        That is 5.00 where it is more than one message holds.
+        """
+        out = self.endpoint.out
+        code, pairs, body = outcome
+        out.begin(kind, code, mid, m.buf, 4, m.buf[0] & 15)
+        try:
+            for number, value in self._with_origin(m, pairs):
+                out.option(number, value)
+            out.payload(body)
+        except ValueError as e:
+            self.failed(e)
+            code = n.INTERNAL_SERVER_ERROR
+            out.begin(kind, code, mid, m.buf, 4, m.buf[0] & 15)
+        return code
 
-    def _unwanted(self, m, status):
-        # No-Response (RFC 7967): bit 1 for 2.xx, 3 for 4.xx, 4 for 5.xx.
-        return options.valid(m, n.NO_RESPONSE) >= 0 and m.uint() >> (status >> 5) - 1 & 1
+    def _with_origin(self, m, pairs):
+        if self._origin and m.find(self._signaling) >= 0:  # profile 00: say whose answer this is
+            return list(pairs) + [(self._forwarding, self._origin)]
+        return pairs
 
-    def _group_request(self, m, peer, group, now):
-        resource = self.resources.get(m.path)
-        if m.type() != _NON:
-            return  # a group request is Non-confirmable, and never reset (RFC 7252 §8.1)
-        if resource is None or not resource.group or not path_is(m.buf, m.fields, resource.path, len(resource.path)):
-            self.suppressed += 1
-            return
-        outcome = None
-        if m.code != n.GET and m.code != n.FETCH:  # it takes effect now, and is answered later
-            outcome = self._evaluate(m, resource)
-        for i in range(len(self._lengths)):
-            if not self._lengths[i]:
-                break
-        else:
-            self.crowded += 1
-            return
-        # Of a request that has been carried out, only what is in front of its payload is still needed.
-        length = m.end if outcome is None else m.fields[_END]
-        if length > len(self._waiting[i]):
-            self.crowded += 1
-            return
-        self._lengths[i] = copy(self._waiting[i], 0, m.buf, 0, length)
-        self._peers[i] = peer
-        self._groups[i] = group
-        self._outcomes[i] = outcome
-        # Leisure periods of one membership do not overlap: a further answer waits for the next one (bis §3.1.8).
-        start = self._period_end[group - 1]
-        if start < 0:
-            start = now
-        leisure = self._leisure[group - 1]
-        self._period_end[group - 1] = end = after(start, leisure)
-        self._timers.set(self._periods + group - 1, end)
-        r = self.endpoint.entropy(2)
-        self._timers.set(self._first + i, after(start, (r[0] << 8 | r[1]) * leisure >> 16))
-
-    def _period_over(self, i, now):
-        self._period_end[i] = -1
-
-    def _due(self, i, now):
-        m = self._message
-        m.parse(self._waiting[i], self._lengths[i])
-        outcome = self._outcomes[i]
-        if outcome is None:
-            outcome = self._evaluate(m, self.resources.get(m.path))
-        peer = self._peers[i]
-        self._lengths[i] = 0
-        self._peers[i] = self._outcomes[i] = None
-        self._say(m, peer, self._groups[i], outcome)
+    def silent(self, m, group, outcome):
+        """Is this outcome not to be said, since the client wants none (RFC 7967) or since it is to a group?"""
+        code, pairs, body = outcome
+        if group:
+            if code == n.BAD_OPTION:
+                return True
+            if option_of(pairs, n.OBSERVE) is None and option_of(pairs, n.ECHO) is None:
+                resource = self.group_resource(m)
+                suppress = resource.suppress if resource is not None else 0xFF
+                empty = code >> 5 == 2 and code != n.VALID and not len(body)
+                if suppress >> (code >> 5) - 1 & 1 or (empty and suppress & EMPTY):
+                    return True
+        # No-Response: bit 1 for 2.xx, 3 for 4.xx, 4 for 5.xx
+        return options.valid(m, n.NO_RESPONSE) >= 0 and m.uint() >> (code >> 5) - 1 & 1
 
     def links(self, request=None):
-        """What /.well-known/core says (RFC 6690)."""
-        return ",".join([resource.link() for resource in self.resources.values()])
+        """What /.well-known/core says (RFC 6690): bytes, or to a request what they are read from if they are many."""
+        from .links import Listing
+
+        query = () if request is None else [value for number, value in request.options() if number == n.URI_QUERY]
+        found = Listing(self.resources.values(), query)
+        if request is not None and found.size() > self._block:
+            return found
+        return found.text()
+
+
+def _carries(m, number, value):
+    # Has the message an option of this number with this value?
+    m.rewind()
+    while True:
+        found = m.step()
+        if found < 0 or found > number:
+            return False
+        if found == number and bytes(m.value()) == value:
+            return True
+
+
+def _read(file, start, size):
+    # (data, more) from an open file, which is closed then.
+    try:
+        buf = bytearray(size + 1)
+        file.seek(start)
+        got = file.readinto(buf)
+        if start and not got:
+            raise errors.BadRequest("Block2: behind the end")
+        return bytes(memoryview(buf)[: min(got, size)]), got > size
+    finally:
+        file.close()

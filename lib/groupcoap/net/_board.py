@@ -38,7 +38,12 @@ def packed(pair):
     return ip + bytes((pair[1] >> 8, pair[1] & 255))
 
 
-def sockaddr(peer):
+def zone(interface):
+    """0: no board has link-local addresses."""
+    return 0
+
+
+def sockaddr(peer, scope=0):
     """A packed address as a pair (text, port)."""
     return "%d.%d.%d.%d" % (peer[0], peer[1], peer[2], peer[3]), peer[4] << 8 | peer[5]
 
@@ -94,7 +99,6 @@ class Ring:
         self._count -= 1
         return data, self._from[i]
 
-
     async def waited(self):
         """Await a datagram."""
         while not self._count:
@@ -126,8 +130,11 @@ def _bound(pair):
     return Ring(s) if _RP2 else s
 
 
-def own_socket(address):
-    """A socket bound to the node's own packed address. Raises OSError."""
+def own_socket(address, interface=None, ttl=1):
+    """A socket bound to the node's own packed address. Raises OSError.
+
+    Boards have neither IP_MULTICAST_IF nor a TTL option.
+    """
     return _bound(sockaddr(address))
 
 
@@ -144,5 +151,7 @@ def group_socket(group, own, interface):
     return s
 
 
-def multicast_from(s, interface, ttl):
-    """Nothing: boards have neither IP_MULTICAST_IF nor a TTL option."""
+def leave(s, group, own):
+    """End a membership: on RP2 it is the network interface's, on ESP32 it ends with its socket."""
+    if _RP2:
+        s.setsockopt(_IP, socket.IP_DROP_MEMBERSHIP, group[:4] + own[:4])

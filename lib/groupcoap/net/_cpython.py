@@ -8,7 +8,7 @@ import struct
 import time
 import traceback
 
-from ._inet import bound, set_interface
+from ._inet import bound, join, multicast_from, zone
 
 ON_BOARD = False
 EMPTY_CLOSES = False
@@ -16,10 +16,11 @@ EMPTY_CLOSES = False
 entropy = os.urandom
 
 
-def resolve(name):
-    """The IPv4 address of a host name, 4 bytes, or None."""
+def resolve(name, length=4):
+    """The IP address of a host name, 4 bytes (or 16, an IPv6 one), or None."""
+    family = socket.AF_INET if length == 4 else socket.AF_INET6
     try:
-        return socket.inet_aton(socket.gethostbyname(name))
+        return packed(socket.getaddrinfo(name, 0, family)[0][-1])[:-2]
     except OSError:
         return None
 
@@ -30,35 +31,41 @@ def clock():
 
 
 def packed(pair):
-    """A pair (host, port) as a packed address."""
-    return socket.inet_aton(pair[0]) + struct.pack(">H", pair[1])
+    """A socket address, (host, port) or IPv6's (host, port, flow, scope), as a packed address."""
+    if len(pair) == 2:
+        return socket.inet_aton(pair[0]) + struct.pack(">H", pair[1])
+    return socket.inet_pton(socket.AF_INET6, pair[0].partition("%")[0]) + struct.pack(">H", pair[1])
 
 
-def sockaddr(peer):
-    """A packed address as a pair (host, port)."""
-    return socket.inet_ntoa(peer[:4]), peer[4] << 8 | peer[5]
+def sockaddr(peer, scope=0):
+    """A packed address as a socket address; scope: number of the interface of a link-local one."""
+    if len(peer) == 6:
+        return socket.inet_ntoa(peer[:4]), peer[4] << 8 | peer[5]
+    return socket.inet_ntop(socket.AF_INET6, peer[:16]), peer[16] << 8 | peer[17], 0, scope
 
 
-def own_socket(address):
-    """A socket bound to this packed address. Raises OSError."""
-    return bound(sockaddr(address), False)
-
-
-def group_socket(group, own, interface):
-    """A socket for datagrams to this packed group address, joined on `interface` (IP, 4 bytes).
+def own_socket(address, interface=None, ttl=1):
+    """A socket bound to this packed address, whose multicast leaves by `interface` with this TTL.
 
     Raises OSError, and ValueError where there is no such interface.
     """
-    s = bound(sockaddr(group), True)
-    set_interface(s, socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, interface or own[:4], group[:4])
+    s = bound(address, sockaddr(address, zone(interface)), False)
+    multicast_from(s, address, interface, ttl)
     return s
 
 
-def multicast_from(s, interface, ttl):
-    """Let this socket's group requests leave by `interface` (IP, 4 bytes) with this TTL."""
-    if interface:
-        set_interface(s, socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
-    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+def group_socket(group, own, interface):
+    """A socket for datagrams to this packed group address, joined on `interface`, by default that of `own`.
+
+    Raises OSError, and ValueError where there is no such interface.
+    """
+    s = bound(group, sockaddr(group, zone(interface)), True)
+    join(s, group, own, interface)
+    return s
+
+
+def leave(s, group, own):
+    """Nothing: a membership ends with the socket."""
 
 
 def pending(s):

@@ -13,15 +13,15 @@ _MASK = 0x3FFFFFFF
 entropy = os.urandom
 
 
-def resolve(name):
-    """The IPv4 address of a host name, 4 bytes, or None."""
+def resolve(name, length=4):
+    """The IP address of a host name, 4 bytes (or 16, an IPv6 one: not on a board), or None."""
     try:
-        found = socket.getaddrinfo(name, 0, socket.AF_INET)[0][-1]
+        found = socket.getaddrinfo(name, 0, socket.AF_INET if length == 4 else socket.AF_INET6)[0][-1]
     except (OSError, IndexError):
         return None
     if isinstance(found, tuple):
         return bytes([int(part) for part in found[0].split(".")])
-    return bytes(found[4:8])
+    return bytes(found[4:8] if length == 4 else found[8:24])
 
 
 def clock():

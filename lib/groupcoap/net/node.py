@@ -10,6 +10,7 @@ import gc
 
 from micropython import const
 
+from .. import addresses
 from ..endpoint import MAX_DATAGRAM, Endpoint
 from ..timers import Timers, elapsed
 from . import platform
@@ -32,12 +33,10 @@ class Link:
         self._raws = {}  # and back
         self._interface = interface
         self._ttl = ttl
-        self.open()
 
-    def open(self):
+    def open(self, port):
         """Open the own socket, for the first time or again. Raises OSError."""
-        self.socket = s = platform.own_socket(self.address)
-        platform.multicast_from(s, self._interface, self._ttl)
+        s = platform.own_socket(self.address, self._interface, self._ttl)
         self._sendto = s.sendto
         return s
 
@@ -51,13 +50,15 @@ class Link:
         # each time is a good part of its time. own: the buffer that nearly all of them are in.
         views = [None] * (_VIEWS + 1)  # of that buffer, by length: made once, as each takes heap
         raw_of = self._raws.get
+        sockaddr = platform.sockaddr
+        zone = platform.zone(self._interface)
         last = raw = None
 
         def transmit(buf, length, peer):
             """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
             nonlocal last, raw
             if peer is not last:
-                raw = raw_of(peer) or platform.sockaddr(peer)
+                raw = raw_of(peer) or sockaddr(peer, zone)
                 last = peer
             if buf is not own or length > _VIEWS:
                 view = memoryview(buf)[:length]
@@ -96,13 +97,13 @@ class Link:
         except Exception as e:
             self._node.fault(e)
 
-    async def serve(self, entry):
-        """Receive from one of the node's sockets for ever, and open it anew where the platform has closed it."""
-        _, s, group, again = entry
+    async def serve(self, port, group):
+        """Receive from this port for ever, as membership number `group`; open its socket where it is closed."""
+        s = port.socket
         clock = platform.clock
         wake = self._node.wake
-        waits = platform.pending(s)
-        recvfrom = s.recvfrom
+        waits = platform.pending(s) if s else None
+        recvfrom = s.recvfrom if s else None
         receive = self.endpoint.receive
         peer_of = self._peers.get
         size = MAX_DATAGRAM + 1  # so that one that is too long shows
@@ -111,10 +112,10 @@ class Link:
         while True:
             while s is None:
                 try:
-                    entry[1] = s = again()
+                    port.socket = s = port.open(port)
                     waits = platform.pending(s)
                     recvfrom = s.recvfrom
-                except OSError:
+                except (OSError, ValueError):
                     await asyncio.sleep(1)
             if left:
                 await platform.readable(s)
@@ -132,7 +133,7 @@ class Link:
                     if length or not platform.EMPTY_CLOSES:
                         receive(data, length, peer, group, now)
                     else:
-                        s.close()
+                        port.close()
                         s = None
                         break
                     if alone:
@@ -153,6 +154,33 @@ class Link:
             wake(now)
 
 
+class Port:
+    """One socket, the task that serves it, and for whom it is: its `members`.
+
+    A member is a pair: a packed group address and the number of that membership, or None and 0 for an own socket. RP2
+    has one socket for all groups, whose datagrams then count as the first member's.
+    """
+
+    def __init__(self, link, open, member):
+        self.link = link
+        self.open = open
+        self.members = [member]
+        self.socket = open(self)
+        self.task = None
+        self.reopen = False
+        self.changing = False
+
+    def close(self):
+        """Close the socket, if it is open."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+    def serve(self):
+        """Start the task, within a running loop."""
+        self.task = asyncio.create_task(self.link.serve(self, self.members[0][1]))
+
+
 class Node:
     """`timers` and the sockets of one node. Make the endpoints, then `start`, then let the loop run."""
 
@@ -160,35 +188,108 @@ class Node:
         self.timers = Timers()
         self.links = []
         self.faults = 0
-        self._sockets = []  # [link, socket, membership or 0, function that opens it again]
-        self._tasks = []
+        self._ports = []
         self._alarm = None
         self._next = None  # the deadline that the alarm is set to
 
     def endpoint(self, address, interface=None, ttl=1, peers=32, **sizes):
-        """An endpoint with a socket of its own at this packed address (port 0: any). Raises OSError.
+        """An endpoint with a socket of its own at this packed address, IPv4 or IPv6 (port 0: any).
 
-        Group requests leave by `interface` (IP, 4 bytes). peers: places in the address table; sizes as in `Endpoint`.
+        Group requests leave by `interface`: for IPv4 its IP, 4 bytes, for IPv6 its name or number. peers: places in the
+        address table; sizes as in `Endpoint`. Raises OSError, and ValueError where there is no such interface.
         """
         link = Link(self, address, interface, ttl, peers)
-        endpoint = Endpoint(None, self.timers, platform.entropy, **sizes)
+        port = Port(link, link.open, (None, 0))
+        endpoint = Endpoint(None, self.timers, platform.entropy, address_bytes=len(address), **sizes)
         link.attach(endpoint)
         self.links.append(link)
-        self._sockets.append([link, link.socket, 0, link.open])
+        self._ports.append(port)
         return endpoint
 
     def join(self, endpoint, group, membership, interface=None):
-        """Join this packed group address; its datagrams reach `endpoint` as membership number `membership`."""
+        """Join this packed group address; its datagrams reach `endpoint` as membership number `membership`.
+
+        It may be done at any time. Raises OSError, and ValueError for a group that it is a member of, and where there
+        is no such interface.
+        """
         link = [link for link in self.links if link.endpoint is endpoint][0]
+        if self._port_of(link, group):
+            raise ValueError("group %s: joined already" % addresses.address_text(group))
 
-        def open_group():
-            return platform.group_socket(group, link.address, interface)
+        def open_group(port):
+            for group, _ in port.members:
+                s = platform.group_socket(group, link.address, interface)
+            return s
 
-        s = open_group()
-        for entry in self._sockets:
-            if entry[1] is s:  # a platform may have one socket for several groups
+        new = Port(link, open_group, (group, membership))
+        for port in self._ports:
+            if port.socket is new.socket:
+                port.members.append((group, membership))
                 return
-        self._sockets.append([link, s, membership, open_group])
+        self._ports.append(new)
+        if self._alarm is not None:
+            new.serve()
+
+    def leave(self, endpoint, group):
+        """Be a member of this packed group address no more; what has come until now may still be heard.
+
+        Raises ValueError for a group that it is no member of.
+        """
+        for link in self.links:
+            port = self._port_of(link, group) if link.endpoint is endpoint else None
+            if port:
+                self._drop(port, group)
+                port.members = [member for member in port.members if member[0] != group]
+                self._change(port)
+                return
+        raise ValueError("group %s: not joined" % addresses.address_text(group))
+
+    def rejoin(self):
+        """Join all groups anew, so that the network hears of it: after a time without one. Opens until it succeeds."""
+        for port in self._ports:
+            groups = [group for group, _ in port.members if group]
+            for group in groups:
+                self._drop(port, group)
+            if groups:
+                port.reopen = True
+                self._change(port)
+
+    def _port_of(self, link, group):
+        for port in self._ports:
+            for member in port.members:
+                if port.link is link and member[0] == group:
+                    return port
+
+    def _drop(self, port, group):
+        try:
+            if port.socket is not None:
+                platform.leave(port.socket, group, port.link.address)
+        except OSError:
+            pass  # the network interface has forgotten it already
+
+    def _change(self, port):
+        # Let what has been done to this port take effect, once: in a task of its own, as no task can cancel itself.
+        if port.task is None:  # not started yet
+            if not port.members:
+                port.close()
+                self._ports.remove(port)
+        elif not port.changing:
+            port.changing = True
+            asyncio.create_task(self._changed(port))
+
+    async def _changed(self, port):
+        port.task.cancel()
+        await asyncio.sleep(0)  # until it has let go of the socket
+        port.changing = False
+        if port not in self._ports:
+            return  # stopped meanwhile
+        if port.reopen or not port.members:
+            port.close()
+            port.reopen = False
+        if port.members:
+            port.serve()
+        else:
+            self._ports.remove(port)
 
     def start(self):
         """Begin to receive, within a running loop."""
@@ -196,17 +297,18 @@ class Node:
         for link in self.links:
             link.endpoint.start(now)
         self._alarm = platform.Alarm(self._due)
-        for entry in self._sockets:
-            self._tasks.append(asyncio.create_task(entry[0].serve(entry)))
+        for port in self._ports:
+            port.serve()
 
     def stop(self):
         """Stop the tasks and close the sockets."""
-        for task in self._tasks:
-            task.cancel()
         if self._alarm is not None:
             self._alarm.stop()
-        for entry in self._sockets:
-            entry[1].close()
+        for port in self._ports:
+            if port.task is not None:
+                port.task.cancel()
+            port.close()
+        self._ports.clear()
 
     def fault(self, error):
         """Report an exception that should not have been: the node goes on."""

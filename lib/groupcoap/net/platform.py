@@ -2,14 +2,15 @@
 
     clock()                                  the time, ms masked to 30 bits
     entropy(n)                               n random bytes
-    own_socket(address)                      bound, non-blocking
-    group_socket(group, own, interface)      the same, and joined
-    multicast_from(socket, interface, ttl)   how group requests leave
-    packed(sockaddr), sockaddr(packed)       the two forms of an address
+    own_socket(address, interface, ttl)      bound, non-blocking; its multicast leaves by `interface`
+    group_socket(group, own, interface)      bound, non-blocking, and joined
+    leave(socket, group, own)                ends a membership that its socket's end would not end
+    zone(interface)                          the number of an interface, where link-local addresses need it
+    packed(sockaddr), sockaddr(packed, zone) the two forms of an address
     readable(socket)                         awaits a datagram
     pending(socket)                          a function that tells whether one waits
     Alarm(due)                               calls due() at a time
-    resolve(name)                            the IP of a host name
+    resolve(name, length)                    the IP of a host name, 4 or 16 bytes
     report(error)                            prints an exception
     EMPTY_CLOSES                             does an empty datagram close the socket it comes to?
     ON_BOARD                                 is this a board? Then own_ip() is what DHCP has given it

@@ -31,6 +31,7 @@ _NUMBERED = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _LEFT_OUT = _NUMBERED + (n.URI_HOST, n.URI_PORT, n.OBSERVE)
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
 _REFUSALS = const(16)
+_COAPS_PORT = b"\x16\x34"
 _DIAGNOSTIC = const(64)  # characters of what was wrong with a target
 _PACED = const(8)  # groups whose sending rate is remembered
 
@@ -94,6 +95,10 @@ class ForwardProxy:
                 return
         self.request(m, peer, 0, now, True)
 
+    def rejected(self, peer, mid, now):
+        """Take a Reset of a Non-confirmable message (Endpoint's role)."""
+        self.local.rejected(peer, mid, now)
+
     def _repeated_open(self, m, peer, slot):
         # Its exchange is open: there is an ACK to say again, or one to come.
         if m.type() == n.CON and self.relay.kinds[slot] in (GROUP, UNICAST_ACKED):
@@ -115,6 +120,8 @@ class ForwardProxy:
                 raise NotImplementedHere("no group is enabled here")
             if not self.access.group(peer, address):
                 raise Unauthorized("not allowed for this group")
+            if address[-2:] == _COAPS_PORT:
+                raise BadRequest("port 5684 is for coaps")  # bis §3.4
         elif address == self.address:
             self._for_itself(m, peer, now, target)
             return

@@ -216,10 +216,9 @@ class Relay:
         """Acknowledge a client's CON request; the response then comes separately (RFC 7252 §5.2.2)."""
         down = self.downstream
         self.kinds[slot] = UNICAST_ACKED
-        down.out.begin(n.ACK, n.EMPTY, self.mids[slot])
+        down.acknowledge_request(self.mids[slot], self.peers[slot])
         if self._places[slot] >= 0:
             down.kept.keep(self._places[slot], down.buf, 4, 4)
-        down.send(self.peers[slot])
 
     def acknowledged(self, slot, now):
         """A server has the request: its response may still be long in coming (Outgoing's owner)."""

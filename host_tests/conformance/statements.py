@@ -1,0 +1,54 @@
+"""Which normative statement a test is for, written beside the test: the rows of docs/conformance.md.
+
+    rfc = Document("RFC 7252")
+
+    @rfc.statement("4.3", "MUST", "A Non-confirmable message is not acknowledged")
+    def test_non_is_not_acknowledged(): ...
+
+    rfc.not_claimed("5.5.1", "SHOULD", "A payload's type is guessed only where none is given", "none is guessed")
+
+Texts are summaries in our own words. "TEXT" is the level of a rule that the document states without a key word.
+"""
+
+LEVELS = ("MUST", "SHOULD", "TEXT")
+
+
+class Statement:
+    """One row. test: name of the function, or None where the statement is not claimed, for `reason`."""
+
+    def __init__(self, document, section, level, text, test=None, reason=None):
+        assert level in LEVELS, level
+        assert text and "|" not in text and not text.endswith("."), text
+        self.document = document
+        self.section = section
+        self.level = level
+        self.text = text
+        self.test = test
+        self.reason = reason
+
+    def order(self):
+        """Sorts by section, number by number; within one, as they stand in the file."""
+        return [int(part) for part in self.section.split(".")]
+
+
+class Document:
+    """One document's statements in one test file. title: as in its heading of the table."""
+
+    def __init__(self, name, title=""):
+        self.name = name
+        self.title = title
+        self.statements = []
+
+    def statement(self, section, level, text):
+        """Decorator: this test shows this statement. Several may stand on one test that shows them all."""
+
+        def claim(test):
+            self.statements.append(Statement(self.name, section, level, text, test=test.__name__))
+            return test
+
+        return claim
+
+    def not_claimed(self, section, level, text, reason):
+        """A statement that has no test, and why."""
+        assert reason and "|" not in reason, text
+        self.statements.append(Statement(self.name, section, level, text, reason=reason))

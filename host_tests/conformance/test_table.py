@@ -1,0 +1,29 @@
+"""docs/conformance.md says what the tests say, and every test here is a statement's."""
+
+from conformance import table
+
+UPDATE = "out of date: make conformance"
+
+
+def test_document_is_up_to_date():
+    # A statement that fails fails this suite by itself; here it would be one that the document calls failed.
+    assert table.TARGET.read_text() == table.render(), UPDATE
+
+
+def test_every_test_has_a_statement():
+    for module in table.modules():
+        tests = {name for name in vars(module) if name.startswith("test_")}
+        assert tests == {each.test for each in module.DOCUMENT.statements if each.test}, module.__file__
+
+
+def test_statements_are_told_apart():
+    rows = [(each.document, each.section, each.text) for rows in table.statements().values() for _, each in rows]
+    assert len(rows) == len(set(rows)), {row for row in rows if rows.count(row) > 1}
+
+
+def test_failed_test_is_told():
+    documents = table.statements()
+    stem, statement = next((stem, each) for stem, each in documents["RFC 7252"] if each.test)
+    text = table.render({(stem, statement.test)})
+    (line,) = [line for line in text.split("\n") if statement.text in line and f"| {statement.section} |" in line]
+    assert line.endswith("| fail |") and "| fail |" not in table.render().split("\n## ", 1)[1]

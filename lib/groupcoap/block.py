@@ -1,0 +1,35 @@
+"""Block-wise transfer (RFC 7959): the value of Block1 and Block2.
+
+A value is an unsigned integer of up to 24 bits: NUM (20), M (1), SZX (3); the size of a block is 2 ** (SZX + 4) bytes,
+16 to 1024 (§2.2).
+"""
+
+from micropython import const
+
+from . import options
+
+_RESERVED = const(7)  # the one SZX that means nothing here
+LARGEST = const(6)  # SZX of 1024 bytes
+MAX_NUM = const(0xFFFFF)
+
+
+def value(num, more, szx):
+    """The value of a block option, as an unsigned integer."""
+    return num << 4 | (8 if more else 0) | szx
+
+
+def szx_of(size):
+    """SZX of the greatest block that is not above `size` bytes; `size` from 16 on."""
+    szx = LARGEST
+    while szx and 16 << szx > size:
+        szx -= 1
+    return szx
+
+
+def read(m, number):
+    """The value of this block option in message `m`; -1 if there is none, -2 if it is none that may be (§2.2)."""
+    if m.find(number) < 0:
+        return -1
+    if not options.fits(m, number) or m.uint() & 7 == _RESERVED:
+        return -2
+    return m.uint()

@@ -1,0 +1,53 @@
+"""Is there somebody at the address that a request seems to come from? Echo against amplification (RFC 9175 §2.6).
+
+A challenge is made of a secret, the address and the time, so that nothing is kept for those who never come back. Who
+has given one back is remembered in a small fixed table.
+"""
+
+import hashlib
+
+from micropython import const
+
+from . import numbers as n
+from . import options
+
+_EPOCH = const(16)  # bits of ms, 65 s: a challenge is good for one or two of them
+_LENGTH = const(8)  # bytes
+
+
+class Echo:
+    """Challenges answers above `threshold` bytes that are above `factor` times their request, too.
+
+    entropy(n) gives n random bytes; places: peers that are remembered.
+    """
+
+    def __init__(self, entropy, threshold=152, factor=3, places=8):
+        self._secret = entropy(16)
+        self.threshold = threshold
+        self.factor = factor
+        self._verified = [None] * places
+        self._next = 0
+        self.challenges = 0
+
+    def needed(self, m, peer, size, now):
+        """Must this peer show that it is there before it gets an answer of `size` bytes to `m`?"""
+        if size <= self.threshold or size <= self.factor * m.end:
+            return False
+        if peer in self._verified:
+            return False
+        if options.valid(m, n.ECHO) >= 0:
+            value = bytes(m.value())
+            if value == self._challenge(peer, now >> _EPOCH) or value == self._challenge(peer, (now >> _EPOCH) - 1):
+                self._verified[self._next] = peer
+                self._next = (self._next + 1) % len(self._verified)
+                return False
+        self.challenges += 1
+        return True
+
+    def outcome(self, peer, now):
+        """The answer that is given instead: 4.01 with a challenge."""
+        return n.UNAUTHORIZED, ((n.ECHO, self._challenge(peer, now >> _EPOCH)),), b""
+
+    def _challenge(self, peer, epoch):
+        epoch &= 0x3FFF  # the clock's 30 bits
+        return hashlib.sha256(self._secret + peer + bytes((epoch >> 8, epoch & 255))).digest()[:_LENGTH]

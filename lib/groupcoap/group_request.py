@@ -1,0 +1,204 @@
+"""One request to a group, until its time is over (RFC 7252 §8, draft-ietf-core-groupcomm-bis §3).
+
+It goes out by multicast, Non-confirmable and perhaps in several copies (§3.1.3), or to a proxy with Multicast-Timeout
+or Multicast-Signaling. Every answer is delivered with its origin; the rest of one that is block-wise is fetched from
+its origin first, by a request of its own (§3.8).
+"""
+
+from . import block, cri, uri
+from . import numbers as n
+from .request import Request, RequestFailed, insert
+from .timers import after
+from .transfer import Download
+
+_WAITING = 64  # origins whose further blocks wait for a fetch to end; later ones are lost, and counted
+_FETCH_LACKS = (n.ETAG, n.NO_RESPONSE, n.URI_HOST, n.PROXY_URI, n.OBSERVE)
+
+
+class GroupRequest(Request):
+    """A Request to a group; `timeout` ms for its answers, in up to `copies` of the same message.
+
+    lost: answers that could not be had whole.
+    """
+
+    def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied, timeout, copies):
+        Request.__init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied)
+        self.copies = copies - 1  # still to send
+        parameters = client.endpoint.parameters
+        self.spacing = min(timeout, parameters.max_transmit_span) // copies or parameters.ack_timeout  # ms
+        self.lifetime = timeout or (self.spacing * copies if copies > 1 else 0)
+        self.fetches = []  # requests for further blocks under way
+        self.fetched = []  # origin of each
+        self.queue = []  # origins whose blocks are still to be fetched
+        self.over = False
+        self.lost = 0
+        self.begun = False
+
+    def carry(self, payload, size=None):
+        """Give it a payload, bytes that fit into one message: there is no Block1 to a group (§3.8)."""
+        if not isinstance(payload, (bytes, bytearray)):
+            raise ValueError("payload: expected bytes that fit into one message to a group")
+        self.payload = payload
+
+    def source(self):
+        """Answers come from anywhere, but those that a proxy relays."""
+        return self.peer if self.proxied else None
+
+    def went(self, now):
+        """The first message has gone: its time counts from here."""
+        if self.proxied:
+            Request.went(self, now)
+        elif self.copies:
+            self.client.wake(self, after(now, self.spacing))
+        if not self.begun:
+            self.begun = True
+            self.sent = now
+            self.client.endpoint.tokens.extend(self.slot, self.lifetime, now)
+
+    def due(self, now):
+        """It is its turn now, or time for a copy: the same Message ID, for those that have not heard it (§3.1.3)."""
+        if self.waiting or self.proxied or self.confirmable:
+            Request.due(self, now)
+        elif self.copies:
+            self.copies -= 1
+            self.write()
+            self.client.endpoint.send(self.peer)
+            self.client.spent(self.peer, now)
+            if self.copies:
+                self.client.wake(self, after(now, self.spacing))
+
+    def take(self, m, peer, now):
+        """Deliver an answer, or have its further blocks fetched."""
+        origin = self.origin(m, peer)
+        if self.proxied and origin is None:  # of the proxy itself
+            if not self.challenged(m, now):
+                self.over = True
+                self.finish(now)
+                self.deliver(self.made(m, peer, now))
+                self._ended()
+        elif not self.fetch(m, peer, origin, now):
+            self.deliver(self.made(m, peer, now))
+
+    def origin(self, m, peer):
+        """The peer, or whom the proxy names."""
+        if not self.proxied:
+            return peer
+        try:
+            value = m.option(self.client.reply_from)
+            if value is not None:
+                return cri.read_reply_from(value)[0]
+            value = m.option(self.client.forwarding)
+            if value is not None:
+                return cri.response_forwarding_ip(value) + self.target.address[-2:]
+        except ValueError:
+            pass
+        return None
+
+    def fetch(self, m, peer, origin, now):
+        """Is this the first of several blocks? Then the others are fetched, at once or later."""
+        value = block.read(m, n.BLOCK2) if self.assembles and m.code >> 5 == 2 else -1
+        if value < 8 or not value & 8:
+            return False
+        if value >> 4:
+            self.lost += 1
+        elif origin in self.fetched or origin in self.queue:
+            pass  # an answer of this origin is already being fetched
+        elif len(self.fetches) < self.client.fetches:
+            down = Download(self.made(m, peer, now, b""), None, self.limit, min(self.szx, value & 7))
+            if down.take(m, value) is not None:
+                self.lost += 1
+            else:
+                self._fetch(origin, down, now)
+        elif len(self.queue) < _WAITING:
+            self.queue.append(origin)  # anew from its first block, which takes no memory until then
+        else:
+            self.lost += 1
+        return True
+
+    def _fetch(self, origin, down, now):
+        of = self.target
+        target = uri.Uri(of.scheme, uri.ip_text(origin[:-2]), origin[-2] << 8 | origin[-1], origin, of.path, of.query)
+        lacks = _FETCH_LACKS + (self.client.timeout, self.client.signaling)
+        pairs = [pair for pair in self.pairs if pair[0] not in lacks]
+        if self.proxied:
+            insert(pairs, n.PROXY_URI, str(target).encode())
+        peer = self.peer if self.proxied else origin
+        fetch = Request(self.client, None, self.method, target, peer, pairs, True, self.proxied)
+
+        def deliver(item):
+            if item is not None:
+                self._done(fetch, item)
+
+        fetch.deliver = deliver
+        fetch.down = down
+        fetch.limit = self.limit
+        fetch.szx = self.szx
+        fetch.early = down is None
+        fetch.payload = self.payload
+        self.fetches.append(fetch)
+        self.fetched.append(origin)
+        try:
+            fetch.start(now)
+            fetch.sent = self.sent
+        except (RequestFailed, ValueError):
+            self._forget(fetch)
+            self.lost += 1
+
+    def _forget(self, fetch):
+        i = self.fetches.index(fetch)
+        self.fetches.pop(i)
+        self.fetched.pop(i)
+
+    def _done(self, fetch, item):
+        # A fetch has ended with this item; its place is the next one's.
+        if fetch not in self.fetches:
+            return
+        self._forget(fetch)
+        if isinstance(item, RequestFailed):
+            self.lost += 1
+        else:
+            self.deliver(item)
+        while self.queue and len(self.fetches) < self.client.fetches:
+            self._fetch(self.queue.pop(0), None, self.client.now)
+        self._ended()
+
+    def token_expired(self, slot, now):
+        """The time for answers is over, but for a request that still waits for its turn."""
+        self.client.now = now
+        if self.waiting:
+            self.client.endpoint.tokens.extend(slot, self.lifetime, now)
+        else:
+            self.expired(now)
+
+    def expired(self, now):
+        """The time for answers is over; what is being fetched is still awaited."""
+        self.over = True
+        self.finish(now)
+        self._ended()
+
+    def _ended(self):
+        if self.over and not self.fetches:
+            self.over = False
+            self.deliver(None)
+
+    def fail(self, reason, now):
+        """The proxy is silent, or has reset the request."""
+        self.cancel(now)
+        self.deliver(RequestFailed(reason))
+
+    def cancel(self, now):
+        """Forget it, and what is being fetched."""
+        self.over = False
+        self.drop(now)
+        self.finish(now)
+
+    def drop(self, now, origin=None):
+        """Fetch no more blocks; of this origin, or of any."""
+        for i in range(len(self.queue) - 1, -1, -1):
+            if origin is None or self.queue[i] == origin:
+                self.queue.pop(i)
+        for i in range(len(self.fetches) - 1, -1, -1):
+            if origin is None or self.fetched[i] == origin:
+                fetch = self.fetches.pop(i)
+                self.fetched.pop(i)
+                fetch.cancel(now)
