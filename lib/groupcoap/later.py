@@ -93,7 +93,7 @@ class Later:
         upload = self._uploads[i]
         outcome = server.conclude(m, peer, group, self._resources[i], result, now, upload, observer)
         if observer >= 0:
-            server.observers.made(observer, m, peer, outcome, now)
+            server.observers.made(observer, m, peer, self._resources[i], outcome, now)
         elif not group:
             self._respond(i, m, peer, outcome, now)
         elif m.code == n.GET or m.code == n.FETCH:

@@ -83,9 +83,9 @@ class Observers:
             if self._resources[i] is not None and self._mids[i] == mid and self._held.peers[i] == peer:
                 self._remove(i, now)
 
-    def made(self, i, m, peer, outcome, now):
+    def made(self, i, m, peer, resource, outcome, now):
         """Send what an async resource has made for this request, if that is still the observer in this place."""
-        if self._held.find(m, peer, i) == i:
+        if self._resources[i] is resource and self._held.find(m, peer, i) == i:
             self.notify(i, outcome, now)
 
     def notify(self, i, outcome, now):

@@ -46,6 +46,17 @@ def option_of(pairs, number):
     return None
 
 
+def carries(m, number, value):
+    """Has this message an option of this number with this value?"""
+    m.rewind()
+    while True:
+        found = m.step()
+        if found < 0 or found > number:
+            return False
+        if found == number and bytes(m.value()) == value:
+            return True
+
+
 class Response:
     """What a handler gives back when the payload alone does not say it.
 

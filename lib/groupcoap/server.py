@@ -16,7 +16,7 @@ from .hot import path_is
 from .membership import Memberships
 from .message import encoded, uint_bytes
 from .origin import write_response_forwarding
-from .resource import EMPTY, Resource, Response, option_of, ordered, path_hash
+from .resource import EMPTY, Resource, Response, carries, option_of, ordered, path_hash
 
 __all__ = ("Resource", "Response", "Server")
 
@@ -207,14 +207,18 @@ class Server:
             if resource.accepts is not None and m.payload_length():
                 self._check_format(m, resource)
             if seen & _CONDITIONS:
-                self._check_conditions(m, resource)
+                from .conditions import check
+
+                check(self, m, resource)
             if seen & _OBSERVE and self._observe(m, resource) == 1:
                 self.observers.deregister(m, peer, resource, now)
-            if seen & _BLOCK2 and self.downloads is not None and block.read(m, n.BLOCK2) > 15:
-                held = self.downloads.find(m, peer)
+            if seen & _BLOCK2 and block.read(m, n.BLOCK2) > 15:
+                held = self.downloads.find(m, peer) if self.downloads is not None else -1
                 if held >= 0:
                     return self._held_piece(m, held, now)
-            if seen & _BLOCK1 and observer < 0:
+                if m.code != _GET:
+                    raise errors.BadRequest("Block2: expected block 0 first")
+            if seen & _BLOCK1 and observer < 0 and self.uploads is not None:
                 whole, outcome = self.uploads.take(m, peer, resource, handler, now)
                 if outcome is not None:
                     return outcome
@@ -271,12 +275,14 @@ class Server:
                 if content_format is None or int.from_bytes(content_format, "big") != m.option_uint(n.ACCEPT):
                     raise errors.NotAcceptable()
             if code == _CONTENT and safe and seen & _ETAG:
-                tag = self._etag(pairs, body)
-                if tag is not None and _carries(m, n.ETAG, tag):
+                tag = self.representation_etag(pairs, body)
+                if tag is not None and carries(m, n.ETAG, tag):
                     age = option_of(pairs, n.MAX_AGE)
                     pairs = [(n.ETAG, tag)] if age is None else [(n.ETAG, tag), (n.MAX_AGE, age)]
                     code, body = n.VALID, b""
-            if seen & _BLOCK2 or hasattr(body, "readinto") or len(body) > self._block:
+            if code == n.VALID:
+                pass
+            elif seen & _BLOCK2 or hasattr(body, "readinto") or len(body) > self._block:
                 code, pairs, body = self._cut(m, peer, code, pairs, body, now)
         if group and self.echo is not None and observer < 0:
             size = 5 + len(body) + sum([2 + len(value) for _, value in pairs])
@@ -308,13 +314,13 @@ class Server:
         start = 0 if want < 0 else (want >> 4) * (16 << (want & 7))
         size = 16 << szx
         total = -1
-        if hasattr(body, "seek"):
+        if hasattr(body, "seek") and m.code == _GET:
             data, more = _read(body, start, size)
         elif hasattr(body, "readinto") or (m.code != n.GET and len(body) > size):
             if self.downloads is None or start:
                 raise errors.BadRequest("Block2: expected block 0 first")
             if code == _CONTENT and option_of(pairs, n.ETAG) is None:
-                pairs = ordered(list(pairs) + [(n.ETAG, self.downloads.fresh_etag())])
+                pairs = ordered(list(pairs) + [(n.ETAG, self.endpoint.entropy(_TAG_BYTES))])
             held = self.downloads.hold(m, peer, code, pairs, body, now)
             code, pairs, data, more = self.downloads.piece(held, 0, size, now)
         else:
@@ -378,8 +384,8 @@ class Server:
         seen = m.fields[_SEEN]
         if seen & _BLOCK1 and block.read(m, n.BLOCK1) == -2 or seen & _BLOCK2 and block.read(m, n.BLOCK2) == -2:
             raise errors.BadRequest("block size")
-        if seen & _BLOCK1 and self.uploads is None:
-            raise errors.BadOption("option %d" % n.BLOCK1)
+        if seen & _BLOCK1 and self.uploads is None and block.read(m, n.BLOCK1) > 7:
+            raise errors.BadOption("option %d" % n.BLOCK1)  # more than a whole in one block
         if resource is None:
             return
         if seen & _ACCEPT and resource.content_format is not None:
@@ -396,31 +402,12 @@ class Server:
         if resource.accepts is not None and m.option_uint(n.CONTENT_FORMAT) not in resource.accepts:
             raise errors.UnsupportedContentFormat()
 
-    def _check_conditions(self, m, resource):
-        # If-Match and If-None-Match (RFC 7252 §5.10.8): against what GET would give.
-        exists = True
-        tag = resource.tag
-        if tag is None and resource.allows(n.GET):
-            try:
-                result = resource.methods[_GET](m)
-                if hasattr(result, "send"):
-                    result.close()  # cannot be waited for: something is there
-                else:
-                    _, pairs, body = resource.outcome(_GET, result)
-                    tag = self._etag(pairs, body)
-            except errors.NotFound:
-                exists = False
-        if m.find(n.IF_NONE_MATCH) >= 0 and exists:
-            raise errors.PreconditionFailed()
-        if m.find(n.IF_MATCH) >= 0 and not (exists and (_carries(m, n.IF_MATCH, b"") or _carries(m, n.IF_MATCH, tag))):
-            raise errors.PreconditionFailed()
-
     def etag(self, body):
         """An entity-tag for this representation, bytes: unlikely to be that of another server, too (bis §3.2.2)."""
         return hashlib.sha256((self.address or b"") + bytes(body)).digest()[:_TAG_BYTES]
 
-    def _etag(self, pairs, body):
-        # The entity-tag of a representation: its own, else the one that is made of it.
+    def representation_etag(self, pairs, body):
+        """The entity-tag of a representation: its own, else the one that is made of it; None for a stream."""
         tag = option_of(pairs, n.ETAG)
         return self.etag(body) if tag is None and not hasattr(body, "readinto") else tag
 
@@ -487,17 +474,6 @@ class Server:
         if request is not None and found.size() > self._block:
             return found
         return found.text()
-
-
-def _carries(m, number, value):
-    # Has the message an option of this number with this value?
-    m.rewind()
-    while True:
-        found = m.step()
-        if found < 0 or found > number:
-            return False
-        if found == number and bytes(m.value()) == value:
-            return True
 
 
 def _read(file, start, size):
