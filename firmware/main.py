@@ -7,13 +7,14 @@ import asyncio
 import gc
 import sys
 
+import groupcoap
 from groupcoap import addresses
 from groupcoap.net import platform
 from groupcoap.net.node import Node
 
 
-async def run(config):
-    """Run the node of this checked configuration for ever."""
+async def run(config, node=None):
+    """Run the node of this checked configuration for ever; node: a `Node` to make it of."""
     gc.collect()  # what checking the configuration has taken, before there is more
     if config["role"] == "proxy":
         from proxy_app import build
@@ -21,7 +22,7 @@ async def run(config):
         from server_app import build
     if config["address"] is None:
         config["address"] = platform.own_ip()
-    node = Node()
+    node = node or Node()
     build(node, config)
     node.start()
     role = config["role"]
@@ -40,7 +41,7 @@ def refuse(reason):
 
 def load(path):
     """The checked configuration in this file, or None after one line on stderr."""
-    import config  # its 15 KB are needed this once
+    import config  # that, and what it alone needs, are 20 KB, needed this once
 
     try:
         return config.load(path, platform.ON_BOARD)
@@ -50,15 +51,21 @@ def load(path):
         refuse("%s: expected a file that the heap has room for" % path)
     finally:
         del sys.modules["config"]
+        for name in ("ip", "option_names"):
+            sys.modules.pop("groupcoap." + name, None)
+            if hasattr(groupcoap, name):
+                delattr(groupcoap, name)
 
 
 def main(path="/config.json"):
     config = load(path)
     if config is None:
         return 2
+    node = Node()
     try:
-        asyncio.run(run(config))
+        asyncio.run(run(config, node))
     except KeyboardInterrupt:
+        node.leaving()
         return 0
     except OSError as e:
         if not config:

@@ -17,7 +17,14 @@ def build(node, config):
     timing = int(found["ack_timeout_s"] * 1000), found["ack_random_factor"], found["max_retransmit"]
     down = Parameters(*timing, nstart=found["nstart"])
     downstream = node.endpoint(
-        address, None, 1, config["peers"], token_slots=1, outgoing=2, parameters=down, **sizes
+        address,
+        config["multicast_interface"],
+        config["multicast_ttl"],
+        config["peers"],
+        token_slots=1,
+        outgoing=2,
+        parameters=down,
+        **sizes
     )
     upstream = node.endpoint(
         config["address"] + b"\0\0",
@@ -28,6 +35,11 @@ def build(node, config):
         parameters=Parameters(*timing, nstart=proxy["nstart"] or config["token_slots"]),
         **sizes
     )
+    length = len(config["address"])
+
+    def resolve(name):
+        return platform.resolve(name, length)
+
     downstream.role = ForwardProxy(
         Relay(downstream, upstream),
         Server(downstream, address, waiting=1, later=0, observers=0, uploads=0, downloads=0),
@@ -36,6 +48,6 @@ def build(node, config):
         max_timeout=proxy["max_timeout_s"],
         nstart=proxy["nstart"],
         probing_rate=proxy["probing_rate"],
-        resolve=platform.resolve if proxy["resolve_names"] else None,
+        resolve=resolve if proxy["resolve_names"] else None,
     )
     return downstream

@@ -42,7 +42,7 @@ def build(node, config):
     """Make the server of this configuration on `node`; gives its endpoint. Raises OSError where a socket fails."""
     address = config["address"] + bytes((config["port"] >> 8, config["port"] & 255))
     resources = config["resources"]
-    observers = config["observers"] if any([entry["observable"] for entry in resources.values()]) else 0
+    observers = config["observers"] if any(entry["observable"] for entry in resources.values()) else 0
     endpoint = node.endpoint(
         address,
         config["multicast_interface"],
@@ -86,7 +86,7 @@ def build(node, config):
         value = Value(resource, entry["value"], server.etag if entry["etag"] else None)
         server.add(resource, GET=value.get, PUT=value.put)
     for group in config["groups"]:
-        membership = server.join(int(config["leisure_s"] * 1000))
+        membership = server.join(int(config["leisure_s"] * 1000 + 0.5))
         node.join(endpoint, group, membership, config["multicast_interface"])
     if config["resource_directory"]:
         register(node, endpoint, server, config["resource_directory"])

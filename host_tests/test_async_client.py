@@ -55,8 +55,11 @@ def run(program):
 
 def test_each_method_is_a_verb():
     async def program():
-        async with scripted(lambda request: ("2.05", [], b"%s %s" % (request.code.encode(), request.payload))) as (s, c):
-            target = s.uri + "/temp"
+        def answer(request):
+            return "2.05", [], b"%s %s" % (request.code.encode(), request.payload)
+
+        async with scripted(answer) as (server, c):
+            target = server.uri + "/temp"
             assert (await c.get(target)).payload == b"0.01 "
             assert (await c.post(target, "a")).payload == b"0.02 a"
             assert (await c.put(target, b"b")).payload == b"0.03 b"

@@ -103,6 +103,11 @@ def told(client, member, command):
 def rejoin(client, member):
     """Let it join its groups anew, and await that."""
     told(client, member, "rejoin")
+    settle(client, member)
+
+
+def settle(client, member):
+    """Await that what it was told has taken effect."""
     while told(client, member, "settled") != "True":
         pass
 
@@ -202,6 +207,7 @@ def test_joining_and_leaving_again_and_again_takes_no_more_heap_and_no_more_sock
             told(client, member, f"join {group} 1")
             rejoin(client, member)
             told(client, member, f"leave {group}")
+        settle(client, member)
         return int(told(client, member, "heap")), len(member.sockets())
 
     first_heap, first_sockets = rounds(20)

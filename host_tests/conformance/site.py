@@ -214,6 +214,28 @@ def slow_proxy():
     return proxy, forwarded
 
 
+class SlowSite(Site):
+    """A site with /r, async, whose GET and POST take until `end`; `runs` are those that have begun."""
+
+    def __init__(self):
+        Site.__init__(self)
+        self.runs = []
+        self.server.spawn = lambda coroutine, done: self.runs.append((coroutine, done))
+        self.server.add(Resource("r"), GET=self._slow, POST=self._slow)
+
+    async def _slow(self, request):
+        return b"late"
+
+    def end(self):
+        """Let the oldest run end: what is sent at once."""
+        coroutine, done = self.runs.pop(0)
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            done(end.value, self.wire.now)
+        return self.port.sent()
+
+
 def block(number, num, more, szx):
     """A block option (RFC 7959 §2.2) as a pair."""
     value = num << 4 | more << 3 | szx

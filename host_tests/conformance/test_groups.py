@@ -15,7 +15,6 @@ not_claimed = DOCUMENT.not_claimed
 
 GROUP_URI = "coap://224.0.1.187/temp"
 Q_BLOCK2 = 31
-NO_CLIENT_CACHE = "the client keeps no responses; who keeps them gives their ETags with the request"
 
 
 def observing(**settings):
@@ -211,15 +210,55 @@ def test_several_responses_of_one_server():
 # §3.2
 
 
-not_claimed(
-    "3.2.2.1",
-    "SHOULD",
-    "A client repeats a request for a server that gave 2.03 with an ETag not stored for it",
-    NO_CLIENT_CACHE,
-)
-not_claimed(
-    "3.2.2.1", "SHOULD", "A client marks an ETag that two servers gave as not to be used again", NO_CLIENT_CACHE
-)
+class Caching(Asking):
+    """A client with a cache, whose group requests take 5 s."""
+
+    def __init__(self):
+        Asking.__init__(self, GROUP_URI, client={"cache": 4}, timeout=5)
+
+    def stored(self, payload, etag, peer=SERVER, code=n.CONTENT):
+        """Hand in a response with this entity-tag: what is sent in answer."""
+        return self.answer(n.NON, code, [(n.ETAG, etag)], payload, peer=peer)
+
+    def again(self):
+        """Ask again when the time of the last request is over: the ETags in the request."""
+        self.wait(6000)
+        self.items.clear()
+        self.send(GROUP_URI, timeout=5)
+        (self.request,) = self.port.sent()
+        return [value for number, value in self.request.options if number == n.ETAG]
+
+
+@statement("3.2.1", "TEXT", "A client may take a stored response that is fresh for that of a server that is silent")
+def test_fresh_response_is_used():
+    asking = Caching()
+    asking.stored(b"1", b"e1")
+    asking.again()
+    asking.wait(6000)
+    assert [(response.origin, response.payload) for response in asking.responses] == [(SERVER, b"1")]
+    asking.wait(60000)  # Max-Age
+    asking.again()
+    asking.wait(6000)
+    assert asking.responses == []
+
+
+@statement("3.2.2.1", "SHOULD", "A client asks a server anew that gave 2.03 with an ETag not stored for it")
+def test_foreign_valid_is_fetched():
+    asking = Caching()
+    asking.stored(b"1", b"e1")
+    assert asking.again() == [b"e1"]
+    (fetch,) = asking.stored(b"", b"e1", SERVER2, n.VALID)
+    assert fetch.peer == SERVER2 and fetch.option(n.ETAG) is None and asking.responses == []
+    asking.answer(payload=b"2", peer=SERVER2, to=fetch)
+    assert [(response.origin, response.payload) for response in asking.responses] == [(SERVER2, b"2")]
+
+
+@statement("3.2.2.1", "SHOULD", "A client does not use an ETag again that two servers gave")
+def test_ambiguous_etag_is_not_used():
+    asking = Caching()
+    asking.stored(b"1", b"e1")
+    asking.stored(b"2", b"e1", SERVER2)
+    assert asking.again() == []
 
 
 @statement("3.2.2.1", "MUST", "A server processes an ETag in a group request as in a unicast one")

@@ -1,6 +1,6 @@
 """RFC 7252 §5.1 to §5.3, §5.8 and §5.9: requests and responses, methods and response codes."""
 
-from conformance.site import LOG, PROXY_TARGET, R, Asking, Site, block, raising, serving, slow_proxy, uint
+from conformance.site import LOG, PROXY_TARGET, R, Asking, Site, SlowSite, block, raising, serving, slow_proxy, uint
 from conformance.statements import Document
 from groupcoap import errors
 from groupcoap import numbers as n
@@ -68,6 +68,23 @@ def test_no_piggybacked_response_after_the_separate_one():
     for again in proxy.up.sent():
         sent += proxy.answer(again.token, again.mid, kind=n.ACK)
     assert sent and not [packet for packet in sent if packet.kind == n.ACK and packet.code]
+
+
+@statement("5.2.2", "MUST", "All this holds for a resource that takes its time, too, whatever the method")
+def test_separate_response_of_an_async_resource():
+    for code in (n.GET, n.POST):
+        site = SlowSite()
+        assert site.ask(R, code=code, mid=7) == []
+        (ack,) = site.wait(1900)
+        (again,) = site.ask(R, code=code, mid=7)
+        assert ack.is_empty(n.ACK, 7) and again.is_empty(n.ACK, 7) and len(site.runs) == 1
+        (response,) = site.end()
+        assert (response.kind, response.token, response.payload) == (n.CON, b"tk", b"late")
+        site.receive(datagram(n.ACK, 0, response.mid))
+        sent = site.ask(R, code=code, mid=7)
+        while site.runs:
+            sent += site.end()
+        assert sent and not [packet for packet in sent if packet.kind == n.ACK and packet.code]
 
 
 @statement("5.2.2", "MUST", "The client's Acknowledgement of a separate response is Empty")

@@ -470,6 +470,7 @@ def test_challenged_block_is_repeated():
     asking.reply(n.UNAUTHORIZED, [(n.ECHO, b"fresh")])
     assert parts(asking.sent, n.BLOCK1) == (1, True, 2) and asking.sent.option(n.ECHO) == b"fresh"
     assert confirm(asking).option(n.ECHO) is None
+    assert asking.reply(n.UNAUTHORIZED, [(n.ECHO, b"again")]).option(n.ECHO) == b"again"  # another block may be, too
 
 
 def test_echo_value_of_a_response_is_in_the_next_request_to_that_peer():

@@ -13,10 +13,8 @@ def watching(number=5, more=(), start=Asking, **settings):
     """An observation that the server has taken on with the notification `number`."""
     asking = start(SERVER_URI, observe=True, **settings)
     options = [(n.OBSERVE, bytes((number,)) if number else b"")] + list(more)
-    if settings.get("confirmable", True):
-        asking.port.receive(datagram(n.ACK, n.CONTENT, asking.sent.mid, asking.sent.token, options, b"0"), asking.sent.peer)
-    else:
-        asking.port.receive(datagram(n.NON, n.CONTENT, 900, asking.sent.token, options, b"0"), asking.sent.peer)
+    kind, mid = (n.ACK, asking.sent.mid) if settings.get("confirmable", True) else (n.NON, 900)
+    asking.answer(kind, n.CONTENT, mid, options, b"0", asking.sent.peer)
     return asking
 
 
@@ -92,6 +90,14 @@ def test_response_without_observe_is_the_last():
     assert asking.items[0].payload == b"1" and asking.over()
 
 
+def test_further_blocks_of_a_response_without_observe_are_no_registrations():
+    asking = Asking(observe=True)
+    asking.reply(n.CONTENT, [(n.BLOCK2, b"\x0a")], BODY[:64])
+    assert asking.sent.option(n.OBSERVE) is None and asking.sent.option(n.BLOCK2) == b"\x12"
+    asking.reply(n.CONTENT, [(n.BLOCK2, b"\x12")], BODY[64:])
+    assert asking.items[0].payload == BODY and asking.over()
+
+
 def test_error_is_the_last():
     asking = Asking(observe=True)
     asking.reply(n.NOT_FOUND)
@@ -113,7 +119,7 @@ def test_client_registers_again_when_max_age_is_over():
         asking.wire.advance(age * 1000 + 4999)
         assert asking.port.sent() == []
         asking.wire.advance(10001)
-        (again,) = [packet for packet in asking.port.sent()][:1]
+        again = asking.port.sent()[0]
         assert again.token == asking.sent.token and again.mid != asking.sent.mid and again.kind == n.CON
         assert again.options == asking.sent.options and again.option(n.OBSERVE) == b""
 

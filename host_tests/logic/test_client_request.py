@@ -4,7 +4,6 @@ from asking import GROUP_URI, SERVER_URI, Asking, through
 from groupcoap import errors
 from groupcoap import numbers as n
 from groupcoap.client import RequestFailed, Response
-from groupcoap.message import Message
 from groupcoap.parameters import Parameters
 from wire import PROXY, SERVER, datagram
 
@@ -150,6 +149,16 @@ def test_same_slot_serves_again_and_again():
     assert len(set(tokens)) == 21
 
 
+def test_request_leaves_nothing_to_the_next_one_in_its_slot():
+    asking = Asking(confirmable=False, sizes={"token_slots": 1})
+    asking.answer()
+    asking.send(SERVER_URI)
+    (sent,) = asking.port.sent()
+    asking.port.receive(datagram(n.ACK, 0, sent.mid), SERVER)
+    asking.wire.advance(90000)
+    assert asking.port.sent() == []
+
+
 def test_program_may_send_from_within_a_delivery():
     asking = Asking(sizes={"token_slots": 1})
 
@@ -177,10 +186,7 @@ def test_expiry_may_be_answered_by_another_request():
 
 
 def response(code, payload=b"", options=()):
-    m = Message()
-    data = datagram(n.NON, code, 1, b"", options, payload)
-    m.parse(data, len(data))
-    return Response(m, SERVER, 1)
+    return Response(code, list(options), payload, SERVER, 1)
 
 
 def test_each_error_has_its_code():

@@ -24,7 +24,7 @@ class Slow(Site):
         self.server.spawn = lambda coroutine, done: self.runs.append((coroutine, done))
         self.resource = Resource("l", observable=True, group=True)
         methods = ("GET", "POST", "PUT", "FETCH")
-        self.server.add(self.resource, **dict([(method, self.handle) for method in methods]))
+        self.server.add(self.resource, **dict.fromkeys(methods, self.handle))
 
     async def handle(self, request):
         self.effects.append(bytes(request.payload()))
@@ -69,6 +69,15 @@ def test_slow_answer_is_a_con_of_its_own_after_an_empty_ack():
     assert (sent.kind, sent.code, sent.token, sent.payload, sent.peer) == (n.CON, n.CONTENT, b"tk", b"late", CLIENT)
     assert sent.mid != 7 and [each.raw for each in site.wait(3000)] == [sent.raw]
     assert site.port.receive(datagram(n.ACK, 0, sent.mid), CLIENT) == [] and site.wait(100000) == []
+
+
+def test_quick_answer_after_a_slow_one_rides_on_its_ack():
+    site = Slow(later=1)
+    site.begin()
+    site.wait(ACK_DELAY)
+    site.port.receive(datagram(n.ACK, 0, site.end()[0].mid), CLIENT)
+    site.begin()
+    assert [sent.kind for sent in site.end()] == [n.ACK]
 
 
 def test_empty_ack_comes_before_a_client_with_a_short_timeout_repeats():
@@ -120,6 +129,15 @@ def test_post_that_was_answered_quickly_is_answered_again_and_has_one_effect():
     (first,) = site.end()
     (again,) = site.ask(L, code=n.POST, payload=b"x", mid=7)
     assert first.raw == again.raw and first.code == n.CHANGED and site.effects == [b"x"]
+
+
+def test_large_answer_to_a_post_is_repeated_without_its_payload():
+    site = Slow()
+    site.result = bytes(100)
+    site.begin(code=n.POST, mid=7)
+    assert len(site.end()[0].payload) == 100
+    (again,) = site.ask(L, code=n.POST, mid=7)
+    assert again.raw == datagram(n.ACK, n.CHANGED, 7, b"tk") and len(site.effects) == 1
 
 
 def test_post_without_anything_to_say_is_acknowledged_again():
@@ -182,7 +200,7 @@ def test_server_without_places_or_without_spawn_is_5_00():
     assert site.ask(L)[0].code == n.INTERNAL_SERVER_ERROR and site.runs == []
     site = Slow()
     site.server.spawn = None
-    assert site.ask(L)[0].code == n.INTERNAL_SERVER_ERROR
+    assert b"spawn" in site.ask(L)[0].payload
 
 
 def test_spawn_that_fails_is_5_00_and_takes_no_place():
@@ -201,7 +219,8 @@ def test_request_too_long_to_keep_is_4_13():
     site = Slow(waiting_bytes=64)
     (sent,) = site.ask(L, code=n.PUT, payload=bytes(100))
     assert sent.code == n.REQUEST_ENTITY_TOO_LARGE and site.runs == []
-    site.begin(code=n.PUT, payload=bytes(40))
+    assert site.ask(L, code=n.PUT, payload=bytes(56))[0].code == n.REQUEST_ENTITY_TOO_LARGE  # 65 bytes in all
+    site.begin(code=n.PUT, payload=bytes(55))
 
 
 def test_run_that_ends_in_spawn_is_answered_at_once():
@@ -235,6 +254,7 @@ def test_no_response_leaves_the_empty_ack():
         site.begin(L + [(n.NO_RESPONSE, b"\x1a")], mid=7)
         site.wait(wait)
         assert [sent.kind for sent in site.end()] == kinds and site.wait(100000) == []
+        assert site.server.suppressed == 1
     site = Slow()
     site.begin(L + [(n.NO_RESPONSE, b"\x1a")], kind=n.NON)
     assert site.end() == [] and site.wait(100000) == []
@@ -258,6 +278,17 @@ def test_large_answer_is_cut():
     site.begin(L + [(n.BLOCK2, block(1, False, 1))])
     (sent,) = site.end()
     assert sent.option(n.BLOCK2) == block(1, False, 1) and len(sent.payload) == 8
+
+
+def test_get_takes_no_place_in_kept():
+    site = Slow(sizes={"kept_answers": 1})
+    site.begin()
+    site.end()
+    site.begin()
+    site.wait(ACK_DELAY)
+    site.end()
+    site.begin(code=n.POST)
+    assert site.end()[0].code == n.CHANGED
 
 
 def test_place_in_kept_that_has_changed_hands_is_left_alone():
@@ -348,6 +379,15 @@ def test_notification_comes_when_the_run_has_ended():
     assert (sent.kind, sent.token, sent.payload) == (n.NON, b"tk", b"late") and sent.option(n.OBSERVE) == b"\x02"
 
 
+def test_registration_that_comes_again_while_a_notification_is_made_is_answered():
+    site = Slow()
+    site.begin(REGISTER, mid=9)
+    site.end()
+    change(site)
+    site.begin(REGISTER, mid=9)
+    assert len(site.runs) == 2 and site.end(1)[0].kind == n.ACK
+
+
 def test_changes_while_it_runs_are_told_after_it():
     site = observed()
     change(site)
@@ -399,6 +439,16 @@ def test_run_for_another_resource_of_the_same_token_is_not_told():
     site.end(1)
     assert site.ask([(n.OBSERVE, b""), (n.URI_PATH, b"o")])[0].option(n.OBSERVE) is not None
     assert site.end() == []
+
+
+def test_notification_that_finds_no_place_for_its_run_comes_after_the_interval():
+    site = observed(later=1)
+    site.begin(kind=n.NON, token=b"2")
+    assert change(site) == [] and len(site.runs) == 1
+    site.end()
+    assert site.wait(2999) == [] and site.runs == []
+    assert site.wait(1) == [] and len(site.runs) == 1
+    assert site.end()[0].option(n.OBSERVE) is not None
 
 
 def test_error_of_a_run_is_the_last_notification():

@@ -107,6 +107,32 @@ def test_only_block_is_the_whole_request():
     assert site.put(0, True, peer=OTHER).code == n.CONTINUE  # and has taken no place
 
 
+def test_only_block_needs_no_place():
+    site = Uploaded(uploads=1)
+    site.put(0, True, peer=OTHER)
+    assert site.put(0, payload=b"x").code == n.CHANGED
+    assert site.put(1, payload=b"end", peer=OTHER).code == n.CHANGED
+
+
+def test_only_block_leaves_the_answer_of_an_upload_alone():
+    site = Uploaded()
+    site.result = b"one"
+    site.put(0, True, code=n.FETCH)
+    first = site.put(1, code=n.FETCH, mid=500)
+    site.result = b"two"
+    assert site.put(0, code=n.FETCH, peer=OTHER).payload == b"two"
+    assert site.put(1, code=n.FETCH, mid=500).raw == first.raw
+
+
+def test_block_of_another_content_format_is_4_08():
+    for one, two in (([(n.CONTENT_FORMAT, b"")], []), ([], [(n.CONTENT_FORMAT, b"")]),
+                     ([(n.CONTENT_FORMAT, b"\x3c")], [(n.CONTENT_FORMAT, b"\x3d")])):  # fmt: skip
+        site = Uploaded()
+        site.put(0, True, options=one)
+        assert site.put(1, options=two).code == n.REQUEST_ENTITY_INCOMPLETE and site.bodies == []
+        assert site.put(1, options=one).code == n.CHANGED
+
+
 def test_gap_is_4_08_and_the_upload_goes_on():
     site = Uploaded()
     site.put(0, True)
@@ -323,6 +349,35 @@ def test_abandoned_upload_gives_its_place_back():
     site.wait(1)
     assert site.put(2).code == n.REQUEST_ENTITY_INCOMPLETE
     assert site.put(0, True, peer=OTHER).code == n.CONTINUE
+
+
+def test_uploads_are_abandoned_one_by_one():
+    site = Uploaded(uploads=2)
+    site.put(0, True)
+    site.wait(100000)
+    site.put(0, True, peer=OTHER)
+    site.wait(LIFETIME - 100000)
+    assert site.put(1, peer=OTHER).code == n.CHANGED
+    site.put(0, True, peer=OTHER)
+    site.wait(LIFETIME)
+    assert site.put(1, peer=OTHER).code == n.REQUEST_ENTITY_INCOMPLETE
+
+
+def test_upload_that_begins_anew_keeps_its_place():
+    site = Uploaded(uploads=2)
+    for _ in range(3):
+        site.put(0, True)
+    assert site.put(0, True, peer=OTHER).code == n.CONTINUE
+
+
+def test_upload_that_a_client_has_broken_off_makes_room_for_its_next():
+    site = Uploaded(uploads=1)
+    site.put(0, True, options=[(n.REQUEST_TAG, b"1")])
+    assert site.put(0, True, path=S + [(KEY, b"x")], options=[(n.REQUEST_TAG, b"2")]).code == n.NOT_FOUND
+    assert site.put(0, True, code=n.POST, options=[(n.REQUEST_TAG, b"2")]).code == n.SERVICE_UNAVAILABLE
+    assert site.put(0, True, options=[(n.REQUEST_TAG, b"2")]).code == n.CONTINUE
+    assert site.put(1, options=[(n.REQUEST_TAG, b"1")]).code == n.REQUEST_ENTITY_INCOMPLETE
+    assert site.put(1, options=[(n.REQUEST_TAG, b"2")]).code == n.CHANGED
 
 
 def test_ended_upload_is_forgotten_in_time():
@@ -781,6 +836,26 @@ def test_held_answer_gives_its_place_back_at_its_end_or_in_time():
     assert site.fetch(0, 0, code=n.FETCH).code == n.CONTENT
 
 
+def test_held_answers_go_one_by_one():
+    site = Served(DATA, downloads=2)
+    site.fetch(0, 0, code=n.FETCH)
+    site.wait(100000)
+    for _ in range(2):
+        site.fetch(0, 0, code=n.FETCH, peer=OTHER)
+    site.fetch(0, 0, code=n.FETCH)
+    site.wait(LIFETIME - 1)
+    assert site.fetch(1, 0, code=n.FETCH).code == site.fetch(1, 0, code=n.FETCH, peer=OTHER).code == n.CONTENT
+    site.wait(LIFETIME)
+    assert site.fetch(2, 0, code=n.FETCH).code == site.fetch(2, 0, code=n.FETCH, peer=OTHER).code == n.BAD_REQUEST
+
+
+def test_answer_that_is_asked_for_anew_keeps_its_place():
+    site = Served(DATA, downloads=2)
+    for _ in range(3):
+        site.fetch(0, 0, code=n.FETCH)
+    assert site.fetch(0, 0, code=n.FETCH, peer=OTHER).code == n.CONTENT
+
+
 def test_time_of_a_held_answer_begins_anew_with_each_block():
     site = Served(DATA, downloads=1)
     site.fetch(0, 0, code=n.FETCH)
@@ -867,6 +942,31 @@ def test_block_of_a_stream_may_be_asked_for_again_but_not_one_before():
         sent = site.fetch(num, 0)
         assert sent.code == n.BAD_REQUEST and sent.option(n.BLOCK2) is None
     assert site.fetch(3, 0).payload == DATA[48:64]
+
+
+def test_stream_may_be_asked_for_anew():
+    site = Served(lambda: Stream([DATA]))
+    for num in (0, 1, 2, 0, 1):
+        assert (site.fetch(num, 0)).payload == DATA[16 * num : 16 * num + 16]
+
+
+class Dripping:
+    """Gives one byte at a time."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def readinto(self, buf):
+        some, self.data = self.data[:1], self.data[1:]
+        buf[: len(some)] = some
+        return len(some)
+
+
+def test_source_may_give_less_than_is_asked_for():
+    site = Served(lambda: Dripping(DATA[:40]))
+    for num in range(3):
+        sent = site.fetch(num, 0)
+        assert sent.payload == DATA[16 * num : min(40, 16 * num + 16)] and sent.option(n.BLOCK2) == block(num, num < 2)
 
 
 def test_size_of_a_stream_may_change():

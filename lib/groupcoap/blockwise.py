@@ -202,7 +202,6 @@ class Uploads:
     def _drop(self, i):
         sink = self._sinks[i]
         self._keys[i] = self._sinks[i] = self._outcomes[i] = None
-        self._running[i] = 0
         self._timers.stop(self._first + i)
         if sink is not None:
             _abort(sink)

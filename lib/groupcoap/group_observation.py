@@ -32,9 +32,7 @@ class GroupObservation(GroupRequest):
     ending = False
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied, timeout, copies):
-        GroupRequest.__init__(
-            self, client, deliver, method, target, peer, pairs, confirmable, proxied, timeout, copies
-        )
+        GroupRequest.__init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied, timeout, copies)
         self._rows = []
         self._copies = copies - 1
         self._patient = False

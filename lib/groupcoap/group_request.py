@@ -5,7 +5,7 @@ or Multicast-Signaling. Every answer is delivered with its origin; the rest of o
 its origin first, by a request of its own (§3.8).
 """
 
-from . import block, cri, uri
+from . import block, uri
 from . import numbers as n
 from .request import Request, RequestFailed, insert
 from .timers import after
@@ -33,6 +33,11 @@ class GroupRequest(Request):
         self.over = False
         self.lost = 0
         self.begun = False
+        self._cri = None
+        if proxied:  # who multicasts by itself does without
+            from . import cri
+
+            self._cri = cri
 
     def carry(self, payload, size=None):
         """Give it a payload, bytes that fit into one message: there is no Block1 to a group (§3.8)."""
@@ -86,10 +91,10 @@ class GroupRequest(Request):
         try:
             value = m.option(self.client.reply_from)
             if value is not None:
-                return cri.read_reply_from(value)[0]
+                return self._cri.read_reply_from(value)[0]
             value = m.option(self.client.forwarding)
             if value is not None:
-                return cri.response_forwarding_ip(value) + self.target.address[-2:]
+                return self._cri.response_forwarding_ip(value) + self.target.address[-2:]
         except ValueError:
             pass
         return None
@@ -109,11 +114,31 @@ class GroupRequest(Request):
                 self.lost += 1
             else:
                 self._fetch(origin, down, now)
-        elif len(self.queue) < _WAITING:
-            self.queue.append(origin)  # anew from its first block, which takes no memory until then
+        else:
+            self.refetch(origin, now)
+        return True
+
+    def fetch_rest(self, origin, down, now):
+        """Fetch what is missing of this download, at once or later."""
+        if len(self.fetches) < self.client.fetches:
+            self._fetch(origin, down, now)
+        else:
+            self.refetch(origin, now)
+
+    def refetch(self, origin, now):
+        """Fetch the representation of this origin from its first block, which takes no memory until it is its turn."""
+        if origin in self.fetched or origin in self.queue:
+            return
+        if len(self.queue) < _WAITING:
+            self.queue.append(origin)
+            self.fetch_queued(now)
         else:
             self.lost += 1
-        return True
+
+    def fetch_queued(self, now):
+        """Fetch from the origins that wait for that, as many as may be at a time."""
+        while self.queue and len(self.fetches) < self.client.fetches:
+            self._fetch(self.queue.pop(0), None, now)
 
     def _fetch(self, origin, down, now):
         of = self.target
@@ -158,8 +183,7 @@ class GroupRequest(Request):
             self.lost += 1
         else:
             self.deliver(item)
-        while self.queue and len(self.fetches) < self.client.fetches:
-            self._fetch(self.queue.pop(0), None, self.client.now)
+        self.fetch_queued(self.client.now)
         self._ended()
 
     def token_expired(self, slot, now):

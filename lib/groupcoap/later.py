@@ -43,6 +43,9 @@ class Later:
         if length > self._size:
             raise errors.RequestEntityTooLarge("at most %d bytes in one message" % self._size)
         i = self._held.keep(m, length, peer, group)
+        if i < 0 and observer >= 0:
+            server.observers.postpone(observer, now)
+            return
         if i < 0:
             raise errors.ServiceUnavailable("too many requests are being carried out", _RETRY)
         own = self._messages[i]
@@ -124,11 +127,10 @@ class Later:
         endpoint.send(peer)
 
     def _keep(self, i, length, head):
-        # What stands in the endpoint's buffer answers the request when that comes again, if it is still known there.
-        endpoint = self._server.endpoint
-        place = self._kept[i]
-        if place >= 0 and endpoint.kept.find(self._held.peers[i], self._messages[i].mid()) == place:
-            endpoint.kept.keep(place, endpoint.buf, length, head)
+        # What stands in the endpoint's buffer answers the request when that comes again.
+        if self._kept[i] >= 0:
+            endpoint = self._server.endpoint
+            endpoint.kept.keep(self._kept[i], endpoint.buf, length, head)
 
     def acknowledged(self, i, now):
         """The client has the separate response (Outgoing's owner)."""

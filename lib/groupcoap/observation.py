@@ -8,7 +8,7 @@ client registers again.
 from . import block, options
 from . import numbers as n
 from .request import Request, RequestFailed
-from .timers import MAX_SPAN, elapsed
+from .timers import elapsed
 from .transfer import Download
 
 _DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
@@ -22,9 +22,8 @@ def newer(number, last, at, now):
 
 
 def max_age(m):
-    """Ms for which the representation in this message is fresh; as much as the clock can hold."""
-    seconds = m.uint() if options.valid(m, n.MAX_AGE) >= 0 else _DEFAULT_MAX_AGE
-    return seconds * 1000 if seconds < MAX_SPAN // 1000 - 15 else MAX_SPAN - 15000
+    """Ms for which the representation in this message is fresh."""
+    return 1000 * (m.uint() if options.valid(m, n.MAX_AGE) >= 0 else _DEFAULT_MAX_AGE)
 
 
 def patience(entropy):
@@ -84,7 +83,7 @@ class Observation(Request):
         fetch = Request(self.client, None, self.method, self.target, self.peer, self.pairs, True, self.proxied)
 
         def deliver(item):
-            if self.fetching is fetch and item is not None:
+            if item is not None:
                 self.fetching = None
                 if isinstance(item, RequestFailed):
                     self.lost += 1

@@ -90,8 +90,6 @@ class Observers:
 
     def notify(self, i, outcome, now):
         """Send this outcome to an observer; one that is no 2.xx is the last that it hears (§4.2)."""
-        if self._resources[i] is None:
-            return
         self._states[i] &= ~_BUSY
         code, pairs, body = outcome
         if code == n.CONTENT:
@@ -121,6 +119,11 @@ class Observers:
             self._remove(i, now)
         else:
             self._timers.set(self._first + i, after(now, self._interval))
+
+    def postpone(self, i, now):
+        """There is no place to make what this observer is to be told: try again after the interval."""
+        self._states[i] = _CHANGED
+        self._timers.set(self._first + i, after(now, self._interval))
 
     def acknowledged(self, i, now):
         """The observer is there (Outgoing's owner)."""

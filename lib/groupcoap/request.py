@@ -27,10 +27,10 @@ class Response:
     those that speak of a block; rtt: ms from the request to the (whole) response.
     """
 
-    def __init__(self, m, origin, rtt, payload=None):
-        self.code = m.code
-        self.payload = bytes(m.payload()) if payload is None else payload
-        self.options = m.options()
+    def __init__(self, code, options, payload, origin, rtt):
+        self.code = code
+        self.options = options
+        self.payload = payload
         self.origin = origin
         self.rtt = rtt
 
@@ -293,10 +293,12 @@ class Request:
 
     def made(self, m, peer, now, payload=None):
         """The Response of this message."""
-        response = Response(m, self.origin(m, peer), now - self.sent & 0x3FFFFFFF, payload)
+        if payload is None:
+            payload = bytes(m.payload())
+        pairs = m.options()
         if self.assembles:
-            response.options = [pair for pair in response.options if pair[0] not in (n.BLOCK1, n.BLOCK2, n.SIZE2)]
-        return response
+            pairs = [pair for pair in pairs if pair[0] not in (n.BLOCK1, n.BLOCK2, n.SIZE2)]
+        return Response(m.code, pairs, payload, self.origin(m, peer), now - self.sent & 0x3FFFFFFF)
 
     def end(self, response, now):
         """This was the last response."""

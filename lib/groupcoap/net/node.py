@@ -188,6 +188,8 @@ class Node:
         self.timers = Timers()
         self.links = []
         self.faults = 0
+        self.started = None  # started(now) is called when the node begins,
+        self.stopping = None  # and stopping(now) when it is about to end: what it does has one moment
         self._ports = []
         self._alarm = None
         self._next = None  # the deadline that the alarm is set to
@@ -299,6 +301,15 @@ class Node:
         self._alarm = platform.Alarm(self._due)
         for port in self._ports:
             port.serve()
+        if self.started is not None:
+            self.started(now)
+
+    def leaving(self):
+        """Say goodbye where somebody is to know: what that sends leaves at once, its answer is not waited for."""
+        if self.stopping is not None:
+            now = platform.clock()
+            self.stopping(now)
+            self.timers.poll(now)
 
     def stop(self):
         """Stop the tasks and close the sockets."""
