@@ -18,6 +18,7 @@ sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython")]
 
 from groupcoap import numbers, option_names, uri  # noqa: E402
 from groupcoap.message import Message  # noqa: E402
+from groupcoap.errors import ResponseError  # noqa: E402
 from groupcoap.net.client import Client, RequestFailed  # noqa: E402
 
 HEAP = "192K"
@@ -253,7 +254,7 @@ async def ask_one(client, block, origin):
     for proxy in (None, block.uri(block.proxy)):
         try:
             response = await client.get(target, proxy=proxy)
-        except RequestFailed as e:
+        except (RequestFailed, ResponseError) as e:
             raise Failed(f"{target}{' through the proxy' if proxy else ''}: {e}") from None
         show(response)
         if response.code != numbers.CONTENT:

@@ -440,6 +440,14 @@ def test_longest_options_that_there_is_room_for():
         assert sent.code == code and site.bodies == [X16 + b"x"][: 1 - more], path
 
 
+def test_large_answer_to_another_request_leaves_an_upload_alone():
+    site = Uploaded()
+    site.value = bytes(2000)
+    site.put(0, True)
+    assert len(site.ask([(n.URI_PATH, b"temp")])[0].payload) == 1024
+    assert site.put(1, payload=b"end").code == n.CHANGED
+
+
 def test_upload_to_what_is_not_there_is_its_error():
     site = Uploaded()
     sent = site.put(0, True, path=[(n.URI_PATH, b"no")])
@@ -733,6 +741,7 @@ def test_size_may_change_between_blocks():
 def test_small_answer_to_a_request_with_block2_says_so():
     sent = Served(b"small").fetch(0, 2)
     assert sent.payload == b"small" and sent.option(n.BLOCK2) == block(0, False, 2)
+    assert Served(b"small").fetch(0, 0).option(n.BLOCK2) == b""
 
 
 def test_more_bit_of_a_request_is_ignored():
@@ -790,6 +799,7 @@ def test_answer_to_post_is_held_for_its_blocks():
         site = Served(DATA[:40])
         sent = site.fetch(0, 0, code=code)
         assert sent.code == n.CHANGED and sent.payload == DATA[:16] and sent.option(n.BLOCK2) == block(0, True)
+        assert sent.option(n.ETAG) is None
         site.body = b"another"
         for num in (1, 2, 1):
             sent = site.fetch(num, 0, code=code)
@@ -805,6 +815,16 @@ def test_answer_to_fetch_is_held_with_its_options():
     second = site.fetch(1, 6, code=n.FETCH)
     assert second.payload == DATA[1024:2048] and second.option(n.ETAG) == first.option(n.ETAG) is not None
     assert second.option(n.CONTENT_FORMAT) == b"\x2a"
+
+
+def test_answer_to_fetch_that_fits_needs_no_place():
+    sent = Served(DATA[:16], downloads=0).fetch(0, 0, code=n.FETCH)
+    assert sent.code == n.CONTENT and sent.payload == DATA[:16] and sent.option(n.BLOCK2) == block(0)
+
+
+def test_held_answer_keeps_its_own_etag():
+    site = Served(Response(DATA, etag=b"own"))
+    assert site.fetch(0, 0, code=n.FETCH).option(n.ETAG) == site.fetch(1, 0, code=n.FETCH).option(n.ETAG) == b"own"
 
 
 def test_later_block_of_a_post_that_is_not_held_has_no_effect():
@@ -845,8 +865,10 @@ def test_held_answers_go_one_by_one():
     site.fetch(0, 0, code=n.FETCH)
     site.wait(LIFETIME - 1)
     assert site.fetch(1, 0, code=n.FETCH).code == site.fetch(1, 0, code=n.FETCH, peer=OTHER).code == n.CONTENT
+    site.wait(LIFETIME - 1)
+    assert site.fetch(2, 0, code=n.FETCH).code == site.fetch(2, 0, code=n.FETCH, peer=OTHER).code == n.CONTENT
     site.wait(LIFETIME)
-    assert site.fetch(2, 0, code=n.FETCH).code == site.fetch(2, 0, code=n.FETCH, peer=OTHER).code == n.BAD_REQUEST
+    assert site.fetch(3, 0, code=n.FETCH).code == site.fetch(3, 0, code=n.FETCH, peer=OTHER).code == n.BAD_REQUEST
 
 
 def test_answer_that_is_asked_for_anew_keeps_its_place():

@@ -304,6 +304,15 @@ def test_created_says_where():
     ]  # fmt: skip
 
 
+def test_location_with_dots_is_refused():
+    for path in (".", "a/..", "../a"):
+        try:
+            Response(location_path=path)
+        except ValueError:
+            continue
+        raise AssertionError(path)
+
+
 def test_options_of_the_resource_are_those_of_2_05_only():
     site = Stored(b"doc", content_format=0, max_age=9)
     site.resource.set_etag(b"e")

@@ -363,6 +363,16 @@ def test_challenged_registration_is_none_until_it_comes_back():
     assert [sent.code for sent in site.wait(3000)] == [n.CONTENT]
 
 
+def test_notification_is_not_challenged():
+    site = Challenging(places=1)
+    site.server.add(Resource("o", observable=True, group=True), GET=site.read)
+    options = [(n.OBSERVE, b""), (n.URI_PATH, b"o")]
+    assert site.answer(options + [(n.ECHO, site.challenge())]).option(n.OBSERVE) is not None
+    site.answer(TEMP + [(n.ECHO, site.challenge(peer=OTHER))], peer=OTHER)  # takes the place among the verified
+    site.server.changed("o", site.wire.now)
+    assert [sent.code for sent in site.wait(3000)] == [n.CONTENT]
+
+
 def test_what_was_carried_out_is_not_challenged():
     site, effects = Challenging(), []
 

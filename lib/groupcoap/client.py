@@ -23,6 +23,7 @@ UNICAST_TIMEOUT = 95000  # ms: MAX_TRANSMIT_WAIT and a round trip, with the RFC'
 SUPPRESS_ALL = 26  # No-Response (RFC 7967)
 MAX_PAYLOAD = 65536 if sys.implementation.name == "cpython" else 8192  # bytes that are put together from blocks
 _PLACES = 4  # peers whose Echo value, or whose silence, is remembered
+_COAPS_PORT = b"\x16\x34"
 _HEADER = 128  # bytes of a message that a block leaves to its options
 
 __all__ = ("Client", "RequestFailed", "Response", "MARGIN", "UNICAST_TIMEOUT", "SUPPRESS_ALL", "MAX_PAYLOAD")
@@ -107,6 +108,10 @@ class Client:
         peer = proxy or target.address
         if peer is None:
             raise ValueError("host %s: expected an IP address" % target.host)
+        if proxy is None and target.scheme != "coap":
+            raise ValueError("scheme %s: expected coap" % target.scheme)
+        if group and target.address[-2:] == _COAPS_PORT:
+            raise ValueError("port 5684 of a group: it is for coaps (bis §3.4)")
         multicast = group and proxy is None
         if not 1 <= copies <= 3 or (copies > 1 and not multicast):
             raise ValueError("copies %d: expected 1, or up to 3 of a request by multicast" % copies)
@@ -165,7 +170,9 @@ class Client:
             request_tag = bytes((self._tag,))
         if request_tag is not None:
             insert(pairs, n.REQUEST_TAG, request_tag)
-        if self._cache is not None and group and not observe and not etag and method in (n.GET, n.FETCH):
+        if self._cache is not None and method not in (n.GET, n.FETCH):
+            self._cache.watch(request)
+        elif self._cache is not None and group and not observe and not etag:
             self._cache.attach(request, now)
         request.start(now)
         return request

@@ -44,7 +44,6 @@ class Memberships:
     def leave(self, group):
         """Give this number back; what waits for a moment of that membership is forgotten."""
         self._leisure[group - 1] = self._period_end[group - 1] = -1
-        self._timers.stop(self._periods + group - 1)
         for i in range(len(self._outcomes)):
             if self._held.peers[i] is not None and self._held.groups[i] == group:
                 self._free(i)

@@ -13,6 +13,7 @@ from .tokens import ROW, TOKEN_LENGTH
 from .transfer import CHANGED, Download, Upload
 
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
+_CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
 ROUND_TRIP = 2000  # ms on top of MAX_TRANSMIT_WAIT until a request has failed (RFC 7252 §4.8.2)
 
 
@@ -154,7 +155,9 @@ class Request:
             insert(pairs, n.BLOCK2, uint_bytes(block.value(0, False, self.szx)))
         if up is not None:
             insert(pairs, n.BLOCK1, uint_bytes(value))
-            if not up.at and up.size is not None:
+            if up.at:  # what holds at the first block would no longer hold (RFC 7959 §2.10)
+                pairs = [pair for pair in pairs if pair[0] != n.IF_NONE_MATCH]
+            elif up.size is not None:
                 insert(pairs, n.SIZE1, uint_bytes(up.size))
         echo = self.echo
         if echo is None and not self.proxied:
@@ -203,8 +206,8 @@ class Request:
 
     def response(self, slot, m, peer, now):
         """Take a response that matches the token (Tokens' owner)."""
-        if options.refused(m):
-            return False  # a critical option unknown here (RFC 7252 §5.4.1)
+        if options.refused(m, _CRITICAL):
+            return False  # a critical option that is not known here, or has no place in a response (RFC 7252 §5.4.1)
         self.client.now = now
         self.heard(now)
         self.take(m, peer, now)

@@ -7,7 +7,7 @@ response that is still fresh is delivered instead.
 
 from . import numbers as n
 from .message import encoded, uint_bytes
-from .options import no_cache_key
+from .options import no_cache_key, unsafe
 from .request import Response, insert
 from .timers import MAX_SPAN, after, elapsed
 
@@ -17,8 +17,9 @@ _DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
 
 
 class _Entry:
-    def __init__(self, key, response, now):
+    def __init__(self, key, target, response, now):
         self.key = key
+        self.target = target  # path and query, as the Uri-* options have them
         self.response = response
         self.etag = response.option(n.ETAG)
         self.ambiguous = False  # does another origin use the same ETag?
@@ -30,9 +31,19 @@ class _Entry:
         self.until = after(now, min(response.option_uint(n.MAX_AGE, _DEFAULT_MAX_AGE), MAX_SPAN // 1000) * 1000)
         self.fresh = True
 
+    def update(self, valid):
+        """Take over the options of a 2.03 that are Safe-to-Forward (RFC 7252 §5.9.1.3)."""
+        pairs = self.response.options
+        fresh = [pair for pair in valid.options if not unsafe(pair[0])]
+        for number, _ in fresh:
+            pairs = [pair for pair in pairs if pair[0] != number]
+        for number, value in fresh:
+            insert(pairs, number, value)
+        self.response.options = pairs
+
     def size(self):
-        """Bytes that count: key, payload, options."""
-        return len(self.key) + len(self.response.payload) + sum([len(value) for _, value in self.response.options])
+        """Bytes that count: key, target, payload, options."""
+        return len(self.key) + len(self.target) + len(self.response.payload) + sum([len(value) for _, value in self.response.options])
 
 
 class Cache:
@@ -66,6 +77,20 @@ class Cache:
         deliver = request.deliver
         request.deliver = lambda item: self._delivered(request, key, deliver, item)
 
+    def watch(self, request):
+        """Let what this request changes at an origin make its stored responses stale (RFC 7252 §5.9.1)."""
+        deliver = request.deliver
+        target = _target(request)
+
+        def delivered(item):
+            if isinstance(item, Response) and item.code in (n.CREATED, n.DELETED, n.CHANGED):
+                for entry in self._entries:
+                    if entry.target == target and entry.response.origin == item.origin:
+                        entry.fresh = False
+            deliver(item)
+
+        request.deliver = delivered
+
     def _delivered(self, request, key, deliver, item):
         now = request.client.now
         if item is None:
@@ -79,6 +104,7 @@ class Cache:
                 if entry is None or entry.etag != item.option(n.ETAG):
                     request.refetch(item.origin, now)  # the ETag of another origin's: its own is still to be had
                     return
+                entry.update(item)
                 entry.refresh(item, now)
                 entry.request = request
                 item = _copy(entry, now, item.rtt)
@@ -96,7 +122,7 @@ class Cache:
         old = self._find(key, response.origin)
         if old is not None:
             self._entries.remove(old)
-        entry = _Entry(key, response, now)
+        entry = _Entry(key, _target(request), response, now)
         entry.request = request
         if entry.size() > self._size:
             return
@@ -119,6 +145,11 @@ class Cache:
         self._forget_freshness(now)
         if self._entries:
             self._timers.set(self._timer, after(now, _SWEEP))
+
+
+def _target(request):
+    target = request.target
+    return encoded([(n.URI_PATH, part) for part in target.path] + [(n.URI_QUERY, part) for part in target.query])
 
 
 def _copy(entry, now, rtt):

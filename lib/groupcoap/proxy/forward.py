@@ -136,7 +136,7 @@ class ForwardProxy:
                 self._repeated_open(m, peer, open_slot)
                 return
             # The token is in use: which of the two exchanges a response belongs to could not be told (bis §3.5.2).
-            self.relay.close(open_slot)
+            self.relay.close(open_slot, now)
             raise BadRequest("token of an open exchange")
         if not multicast:
             self._send_individual(m, peer, now, target, hops)
@@ -181,7 +181,7 @@ class ForwardProxy:
         try:
             self._write(m, message_type, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
         except ResponseError:
-            self.relay.close(slot)
+            self.relay.close(slot, now)
             raise
         return slot
 

@@ -85,12 +85,12 @@ class Relay:
                 return slot
         return -1
 
-    def close(self, slot):
+    def close(self, slot, now):
         """Free a slot; what comes for it from now on is dropped."""
         self.kinds[slot] = FREE
         self.targets[slot] = self.peers[slot] = self._group[slot] = None
         self.upstream.timers.stop(self._ack_timers + slot)
-        self.upstream.outgoing.cancel(self, slot)
+        self.upstream.outgoing.cancel(self, slot, now)
         self.upstream.tokens.release(slot)
 
     def open_to(self, target):
@@ -202,7 +202,7 @@ class Relay:
             m.rewind()
             out.copy_options(m)
             out.copy_payload(m)
-        self.close(slot)
+        self.close(slot, now)
         if place >= 0:
             down.kept.keep(place, down.buf, out.end, 4 + self._clients[_ROW * slot + 3])
         if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
@@ -233,4 +233,4 @@ class Relay:
         if self.kinds[slot] > GROUP:
             self._answer(slot, n.GATEWAY_TIMEOUT, now)
         else:
-            self.close(slot)
+            self.close(slot, now)
