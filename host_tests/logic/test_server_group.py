@@ -369,6 +369,7 @@ def test_notification_is_not_challenged():
     options = [(n.OBSERVE, b""), (n.URI_PATH, b"o")]
     assert site.answer(options + [(n.ECHO, site.challenge())]).option(n.OBSERVE) is not None
     site.answer(TEMP + [(n.ECHO, site.challenge(peer=OTHER))], peer=OTHER)  # takes the place among the verified
+    site.wait(180000)  # nor is the Echo of the registration good any more
     site.server.changed("o", site.wire.now)
     assert [sent.code for sent in site.wait(3000)] == [n.CONTENT]
 
