@@ -76,10 +76,10 @@ def build(node, config):
         resource = Resource(
             path,
             entry["content_format"],
-            entry["max_age"],
             entry["group"],
-            entry["rt"],
             entry["observable"],
+            max_age=entry["max_age"],
+            rt=entry["rt"],
             interface=entry["if"],
             title=entry["title"],
         )

@@ -2,11 +2,12 @@
 
 from groupcoap import numbers as n
 from groupcoap.echo import Echo
+from groupcoap.message import Message
 from groupcoap.errors import Forbidden
 from groupcoap.resource import EMPTY, SUPPRESS
 from groupcoap.server import Resource
 from test_server import TEMP, Site
-from wire import CLIENT, OTHER, STRANGER, UNKNOWN_CRITICAL, Wire
+from wire import CLIENT, OTHER, STRANGER, UNKNOWN_CRITICAL, Wire, datagram
 
 E = [(n.URI_PATH, b"e")]
 ALWAYS = 0  # `suppress`: nothing
@@ -36,7 +37,7 @@ class Choosy(Site):
 
 def test_membership_that_was_left_is_silent():
     site = Site()
-    site.server.leave(1)
+    site.server.leave(1, site.wire.now)
     site.ask_group(group=1)
     site.ask_group(group=1, code=n.PUT, payload=b"x")
     assert site.wait(5000) == [] and site.value == b"21.5"
@@ -49,7 +50,7 @@ def test_what_waits_for_a_membership_that_is_left_is_forgotten():
     site.wire.dice = b"\x80\0"
     site.ask_group(group=1, token=b"1")
     site.ask_group(group=2, token=b"2")
-    site.server.leave(1)
+    site.server.leave(1, site.wire.now)
     assert [sent.token for sent in site.wait(10000)] == [b"2"]
     site.ask_group(group=2, token=b"3")
     site.ask_group(group=2, token=b"4")
@@ -60,7 +61,7 @@ def test_all_that_waits_for_a_membership_that_is_left_is_forgotten():
     site = Site()
     for token in (b"1", b"2", b"3"):
         site.ask_group(token=token)
-    site.server.leave(1)
+    site.server.leave(1, site.wire.now)
     assert site.wait(10000) == []
 
 
@@ -71,7 +72,7 @@ def test_membership_without_a_leisure_is_one():
 
 def test_number_of_a_membership_that_was_left_is_given_again():
     site = Site(leisures=(10, 20, 30), memberships=3)
-    site.server.leave(2)
+    site.server.leave(2, site.wire.now)
     assert site.server.join(40) == 2
     site.wire.dice = b"\xff\xff"
     site.ask_group(group=2)
@@ -83,7 +84,7 @@ def test_new_membership_has_no_period_of_the_one_before_it():
     site.wire.dice = b"\0"
     site.ask_group()
     assert len(site.wait(0)) == 1
-    site.server.leave(1)
+    site.server.leave(1, site.wire.now)
     site.server.join(100)
     site.ask_group()
     assert [sent.at for sent in site.wait(10000)] == [0]
@@ -93,7 +94,7 @@ def test_period_of_a_new_membership_is_not_ended_by_one_before_it():
     site = Site(leisures=(5000,))
     site.wire.dice = b"\0"
     site.ask_group()
-    site.server.leave(1)
+    site.server.leave(1, site.wire.now)
     site.server.join(20000)
     site.wait(4000)
     site.ask_group()
@@ -397,3 +398,29 @@ def test_secrets_differ():
     wire = Wire()
     one, two = Echo(wire.entropy), Echo(wire.entropy)
     assert one.outcome(CLIENT, 0) != two.outcome(CLIENT, 0)
+
+
+def test_address_is_challenged_again_after_an_hour():
+    wire = Wire()
+    echo = Echo(wire.entropy, threshold=10)
+    request = Message()
+    challenge = echo.outcome(CLIENT, wire.now)[1][0][1]
+    data = datagram(n.NON, n.GET, 1, b"", [(n.ECHO, challenge)])
+    request.parse(data, len(data))
+    assert not echo.needed(request, CLIENT, 500, wire.now)
+    plain = datagram(n.NON, n.GET, 2, b"")
+    request.parse(plain, len(plain))
+    for span, needed in ((3599999, False), (1, True), (1 << 29, True), (1 << 29, True)):
+        wire.advance(span)
+        assert echo.needed(request, CLIENT, 500, wire.now) == needed
+
+
+def test_group_observer_is_gone_when_the_group_is_left():
+    site = Site()
+    site.add("o", lambda request: "1", observable=True, group=True)
+    options = [(n.OBSERVE, b""), (n.URI_PATH, b"o")]
+    site.ask_group(options)
+    site.wait(1000)
+    assert len(site.server.observers) == 1
+    site.server.leave(1, site.wire.now)
+    assert len(site.server.observers) == 0

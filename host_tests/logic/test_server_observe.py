@@ -700,3 +700,19 @@ def test_notifications_do_not_grow_the_heap():
     taken = grown(round)
     assert taken <= 256 or not COLLECTS, taken
     assert len(site.server.observers) == 1
+
+
+def test_registration_that_cannot_be_renewed_has_ended():
+    site = Site()
+    fails = []
+
+    def read(request):
+        if fails:
+            raise NotFound()
+        return "1"
+
+    site.add("o", read, observable=True)
+    options = [(n.OBSERVE, b""), (n.URI_PATH, b"o")]
+    site.ask(options)
+    fails.append(True)
+    assert site.ask(options)[0].code == n.NOT_FOUND and len(site.server.observers) == 0

@@ -12,6 +12,7 @@ from . import block, errors
 from . import numbers as n
 from .hot import copy
 from .message import Message, uint_bytes
+from .resource import close
 from .timers import after
 
 _FRONT = const(160)  # bytes for header, token and options of the last block
@@ -220,15 +221,15 @@ class Downloads:
     its last block was asked for.
     """
 
-    def __init__(self, timers, places, lifetime, entropy):
+    def __init__(self, timers, places, lifetime):
         self._keys = [None] * places
         self._answers = [None] * places  # (code, options)
         self._bodies = [None] * places
         self._windows = [b""] * places  # of what the body has given, what may be asked for again
         self._starts = array("i", bytes(4 * places))
         self._ended = bytearray(places)  # has its last block been given?
+        self._next = 0  # to make room next
         self._lifetime = lifetime
-        self._entropy = entropy
         self._timers = timers
         self._first = timers.reserve(places, self._expired)
 
@@ -241,8 +242,11 @@ class Downloads:
                 if self._keys[i] is None or self._ended[i]:
                     break
             else:
-                _close(body)
-                raise errors.ServiceUnavailable("too many answers are being fetched", _RETRY)
+                if m.code == n.GET or m.code == n.FETCH:
+                    close(body)
+                    raise errors.ServiceUnavailable("too many answers are being fetched", _RETRY)
+                i = self._next  # what has had its effect is answered: another one's blocks are lost
+                self._next = (i + 1) % len(self._keys)
         self._drop(i)
         self._keys[i] = key
         self._ended[i] = 0
@@ -288,10 +292,6 @@ class Downloads:
         self._ended[i] = not more
         return code, pairs, data, more
 
-    def fresh_etag(self):
-        """An entity-tag for an answer that is made but once."""
-        return self._entropy(6)
-
     def _expired(self, i, now):
         self._drop(i)
 
@@ -299,7 +299,7 @@ class Downloads:
         body = self._bodies[i]
         self._keys[i] = self._answers[i] = self._bodies[i] = None
         self._windows[i] = b""
-        _close(body)
+        close(body)
 
 
 def _key(m, peer):
@@ -320,13 +320,5 @@ def _abort(sink):
     # Its upload has failed already: what it says to that changes nothing.
     try:
         getattr(sink, "abort", sink.close)()
-    except Exception:
-        pass
-
-
-def _close(body):
-    try:
-        if hasattr(body, "close"):
-            body.close()
     except Exception:
         pass

@@ -2,7 +2,7 @@
 
 from . import errors
 from . import numbers as n
-from .resource import carries
+from .resource import carries, close
 
 
 def check(server, m, resource):
@@ -17,8 +17,7 @@ def check(server, m, resource):
             else:
                 _, pairs, body = resource.outcome(n.GET, result)
                 tag = server.representation_etag(pairs, body)
-                if hasattr(body, "close"):
-                    body.close()
+                close(body)
         except errors.NotFound:
             exists = False
     if m.find(n.IF_NONE_MATCH) >= 0 and exists:

@@ -5,14 +5,17 @@ has given one back is remembered in a small fixed table.
 """
 
 import hashlib
+from array import array
 
 from micropython import const
 
 from . import numbers as n
 from . import options
+from .timers import elapsed
 
 _EPOCH = const(16)  # bits of ms, 65 s: a challenge is good for one or two of them
 _LENGTH = const(8)  # bytes
+_LIFETIME = const(3600000)  # ms for which an address is believed to be its owner's
 
 
 class Echo:
@@ -26,6 +29,7 @@ class Echo:
         self.threshold = threshold
         self.factor = factor
         self._verified = [None] * places
+        self._times = array("i", bytes(4 * places))  # when they were
         self._next = 0
         self.challenges = 0
 
@@ -34,11 +38,15 @@ class Echo:
         if size <= self.threshold or size <= self.factor * m.end:
             return False
         if peer in self._verified:
-            return False
+            place = self._verified.index(peer)
+            if 0 <= elapsed(now, self._times[place]) < _LIFETIME:
+                return False
+            self._verified[place] = None
         if options.valid(m, n.ECHO) >= 0:
             value = bytes(m.value())
             if value == self._challenge(peer, now >> _EPOCH) or value == self._challenge(peer, (now >> _EPOCH) - 1):
                 self._verified[self._next] = peer
+                self._times[self._next] = now
                 self._next = (self._next + 1) % len(self._verified)
                 return False
         self.challenges += 1

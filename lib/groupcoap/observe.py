@@ -77,6 +77,12 @@ class Observers:
                 self._states[i] |= _CHANGED
                 self._schedule(i, now)
 
+    def leave(self, group, now):
+        """Remove those that observe as a part of this group."""
+        for i in range(len(self._resources)):
+            if self._resources[i] is not None and self._held.groups[i] == group:
+                self._remove(i, now)
+
     def rejected(self, peer, mid, now):
         """Remove the observer that has reset its last notification, if it was one (§3.6)."""
         for i in range(len(self._resources)):

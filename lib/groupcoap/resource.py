@@ -27,6 +27,9 @@ EMPTY = 1
 SUPPRESS = 8 | 16 | EMPTY
 
 
+_MORE = ("max_age", "rt", "accepts", "interface", "title", "size", "suppress", "bases", "attributes")
+
+
 def ordered(pairs):
     """The options of `pairs` by rising number; those of one number stay in their order."""
     found = []
@@ -55,6 +58,15 @@ def carries(m, number, value):
             return False
         if found == number and bytes(m.value()) == value:
             return True
+
+
+def close(body):
+    """Close what a handler has given to read from, if it is something to close."""
+    try:
+        if hasattr(body, "close"):
+            body.close()
+    except Exception:
+        pass  # it is not needed any more: what it says to that changes nothing
 
 
 class Response:
@@ -96,44 +108,29 @@ class Response:
 class Resource:
     """One resource, e.g. Resource("room/temp", content_format=0, observable=True).
 
-    content_format: of its 2.05 responses; accepts: a tuple of those that its requests may have, None for any. rt,
-    interface, title, size, bases, attributes: for /.well-known/core (see `links`). group: does it answer group
-    requests, with `suppress` for what it keeps to itself?
+    content_format: of its 2.05 responses; group: does it answer group requests? More by name: max_age (s); accepts: a
+    tuple of the formats that its requests may have; suppress: what it does not say to a group; rt, interface, title,
+    size, bases, attributes: for /.well-known/core (see `links`). Raises TypeError for another name.
     """
 
-    def __init__(
-        self,
-        path,
-        content_format=None,
-        max_age=None,
-        group=False,
-        rt=None,
-        observable=False,
-        accepts=None,
-        interface=None,
-        title=None,
-        size=None,
-        suppress=SUPPRESS,
-        bases=(),
-        attributes=(),
-    ):
+    # What most resources do not have takes no memory in them.
+    max_age = rt = accepts = interface = title = size = tag = None
+    suppress = SUPPRESS
+    bases = attributes = ()
+
+    def __init__(self, path, content_format=None, group=False, observable=False, **more):
         self.segments = [segment.encode() for segment in path.split("/")] if path else []
         self.path = b"".join([bytes((len(segment),)) + segment for segment in self.segments])
         self.hash = path_hash(self.segments)
         self.content_format = content_format
-        self.max_age = max_age
         self.group = group
-        self.rt = rt
         self.observable = observable
-        self.accepts = accepts
-        self.interface = interface
-        self.title = title
-        self.size = size
-        self.suppress = suppress
-        self.bases = bases
-        self.attributes = attributes
+        for name in more:
+            if name not in _MORE:
+                raise TypeError("%s: expected one of %s" % (name, ", ".join(_MORE)))
+            if more[name] is not None:
+                setattr(self, name, more[name])
         self.methods = [_not_allowed] * 8
-        self.tag = None
         # What a plain GET needs: itself, its handler, path and length, options as they are encoded and length
         self.entry = [self, _not_allowed, self.path, len(self.path), b"", 0]
         self.set_etag(None)

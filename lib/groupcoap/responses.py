@@ -43,7 +43,9 @@ class _Entry:
 
     def size(self):
         """Bytes that count: key, target, payload, options."""
-        return len(self.key) + len(self.target) + len(self.response.payload) + sum([len(value) for _, value in self.response.options])
+        response = self.response
+        options = sum([len(value) for _, value in response.options])
+        return len(self.key) + len(self.target) + len(response.payload) + options
 
 
 class Cache:

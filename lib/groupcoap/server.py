@@ -16,7 +16,7 @@ from .hot import answer, path_is
 from .membership import Memberships
 from .message import encoded, uint_bytes
 from .origin import write_response_forwarding
-from .resource import EMPTY, Resource, Response, carries, option_of, ordered, path_hash
+from .resource import EMPTY, Resource, Response, carries, close, option_of, ordered, path_hash
 
 __all__ = ("Resource", "Response", "Server")
 
@@ -97,7 +97,7 @@ class Server:
         if downloads:
             from .blockwise import Downloads
 
-            self.downloads = Downloads(endpoint.timers, downloads, lifetime, endpoint.entropy)
+            self.downloads = Downloads(endpoint.timers, downloads, lifetime)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
         self._origin = bytearray(20)
@@ -113,9 +113,11 @@ class Server:
         """
         return self.groups.join(leisure)
 
-    def leave(self, group):
-        """Count the membership of this number no more."""
+    def leave(self, group, now):
+        """Count the membership of this number no more; what was observed by it is so no longer."""
         self.groups.leave(group)
+        if self.observers is not None:
+            self.observers.leave(group, now)
 
     def add(self, resource, **handlers):
         """Serve this resource: add(Resource("temp"), GET=read). Raises ValueError for a second one of that path."""
@@ -268,6 +270,9 @@ class Server:
                 outcome = self._success(m, peer, group, resource, result, now, observer)
         except Exception as e:
             outcome = self._failure(e)
+        if outcome[0] >> 5 != 2 and observer < 0 and m.fields[_SEEN] & _OBSERVE and resource is not None:
+            if self._observe(m, resource) == 0:  # an observation that cannot be renewed has ended (RFC 7641 §4.1)
+                self.observers.deregister(m, peer, resource, now)
         if m.fields[_SEEN] & _BLOCK1 and observer < 0 and block.read(m, n.BLOCK1) >= 0:  # (RFC 7959 §2.3)
             code, pairs, body = outcome
             outcome = code, ordered(list(pairs) + [(n.BLOCK1, bytes(m.value()))]), body
@@ -286,12 +291,12 @@ class Server:
             elif code == _CONTENT and seen & _ACCEPT:
                 content_format = option_of(pairs, n.CONTENT_FORMAT)
                 if content_format is None or int.from_bytes(content_format, "big") != m.option_uint(n.ACCEPT):
+                    close(body)
                     raise errors.NotAcceptable()
             if code == _CONTENT and safe and seen & _ETAG:
                 tag = self.representation_etag(pairs, body)
                 if tag is not None and carries(m, n.ETAG, tag):
-                    if hasattr(body, "close"):
-                        body.close()
+                    close(body)
                     age = option_of(pairs, n.MAX_AGE)
                     pairs = [(n.ETAG, tag)] if age is None else [(n.ETAG, tag), (n.MAX_AGE, age)]
                     code, body = n.VALID, b""

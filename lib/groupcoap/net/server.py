@@ -87,14 +87,14 @@ class Server(protocol.Server):
             self._numbers[group] = number
         finally:
             if group not in self._numbers:
-                self.leave(number)
+                self.leave(number, platform.clock())
 
     def leave_group(self, group):
         """Be a member of this group no more. Raises KeyError if it was none."""
         group = ip.packed(group)
         number = self._numbers.pop(group)
         self.node.leave(self.endpoint, group)
-        self.leave(number)
+        self.leave(number, platform.clock())
 
     async def run(self):
         """Serve until cancelled."""
