@@ -1,4 +1,4 @@
-"""Block-wise transfer (RFC 7959): the value of Block1 and Block2.
+"""Block-wise transfer (RFC 7959): the value of Block1 and Block2, and what a transfer is known by.
 
 A value is an unsigned integer of up to 24 bits: NUM (20), M (1), SZX (3); the size of a block is 2 ** (SZX + 4) bytes,
 16 to 1024 (§2.2).
@@ -6,6 +6,7 @@ A value is an unsigned integer of up to 24 bits: NUM (20), M (1), SZX (3); the s
 
 from micropython import const
 
+from . import numbers as n
 from . import options
 
 _RESERVED = const(7)  # the one SZX that means nothing here
@@ -33,3 +34,17 @@ def read(m, number):
     if not options.fits(m, number) or m.uint() & 7 == _RESERVED:
         return -2
     return m.uint()
+
+
+def key_of(m, peer):
+    """Whose transfer this request belongs to, and of what: peer, method, path, and a hash of the query."""
+    query = 0
+    m.rewind()
+    while True:
+        number = m.step()
+        if number < 0:
+            return peer, m.code, m.path, query
+        if number == n.URI_QUERY:
+            for byte in m.value():
+                query = (query * 33 + byte) & 0xFFFFFF
+            query = (query * 33 + 256) & 0xFFFFFF

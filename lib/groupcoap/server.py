@@ -12,6 +12,7 @@ from micropython import const
 
 from . import block, errors, options
 from . import numbers as n
+from .downloads import Downloads
 from .hot import answer, path_is
 from .membership import Memberships
 from .message import encoded, uint_bytes
@@ -80,7 +81,7 @@ class Server:
         self.suppressed = 0  # group answers left unsaid: errors, No-Response
         self.echo = echo
         self.groups = Memberships(self, memberships, waiting, waiting_bytes)
-        self.later = self.observers = self.uploads = self.downloads = None
+        self.later = self.observers = self.uploads = None
         lifetime = endpoint.parameters.exchange_lifetime
         if later:
             from .later import Later
@@ -91,13 +92,10 @@ class Server:
 
             self.observers = Observers(self, observers, interval=notify_interval)
         if uploads:
-            from .blockwise import Uploads
+            from .uploads import Uploads
 
             self.uploads = Uploads(endpoint.timers, uploads, upload_bytes, lifetime, self._szx)
-        if downloads:
-            from .blockwise import Downloads
-
-            self.downloads = Downloads(endpoint.timers, downloads, lifetime)
+        self.downloads = Downloads(self, downloads, self._szx, lifetime)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
         self._origin = bytearray(20)
@@ -228,11 +226,9 @@ class Server:
             if seen & _OBSERVE and self._observe(m, resource) == 1:
                 self.observers.deregister(m, peer, resource, now)
             if seen & _BLOCK2 and block.read(m, n.BLOCK2) > 15:
-                held = self.downloads.find(m, peer) if self.downloads is not None else -1
-                if held >= 0:
-                    return self._held_piece(m, held, now)
-                if m.code != _GET:
-                    raise errors.BadRequest("Block2: expected block 0 first")
+                outcome = self.downloads.go_on(m, peer, now)
+                if outcome is not None:
+                    return outcome
             if seen & _BLOCK1 and observer < 0 and self.uploads is not None:
                 whole, outcome = self.uploads.take(m, peer, resource, handler, now)
                 if outcome is not None:
@@ -303,7 +299,7 @@ class Server:
             if code == n.VALID:
                 pass
             elif seen & _BLOCK2 or hasattr(body, "readinto") or len(body) > self._block:
-                code, pairs, body = self._cut(m, peer, code, pairs, body, now)
+                code, pairs, body = self.downloads.cut(m, peer, code, pairs, body, now)
         if group and self.echo is not None and observer < 0:
             size = 5 + len(body) + sum([2 + len(value) for _, value in pairs])
             if self.echo.needed(m, peer, size, now):
@@ -325,49 +321,6 @@ class Server:
 
     def failed(self, error):
         """Called when a resource's handler has raised something else than a ResponseError; the answer is 5.00."""
-
-    # Blocks of what there is to say (RFC 7959 §2.4)
-
-    def _cut(self, m, peer, code, pairs, body, now):
-        want = block.read(m, n.BLOCK2)
-        szx = self._szx if want < 0 else min(want & 7, self._szx)
-        start = 0 if want < 0 else (want >> 4) * (16 << (want & 7))
-        size = 16 << szx
-        total = -1
-        if hasattr(body, "seek") and m.code == _GET:
-            data, more = _read(body, start, size)
-        elif hasattr(body, "readinto") or (m.code != n.GET and len(body) > size):
-            if self.downloads is None or start:
-                raise errors.BadRequest("Block2: expected block 0 first")
-            if code == _CONTENT and option_of(pairs, n.ETAG) is None:
-                pairs = ordered(list(pairs) + [(n.ETAG, self.endpoint.entropy(_TAG_BYTES))])
-            held = self.downloads.hold(m, peer, code, pairs, body, now)
-            code, pairs, data, more = self.downloads.piece(held, 0, size, now)
-        else:
-            total = len(body)
-            data = body[start : start + size]
-            more = start + size < total
-            if start and not data:
-                raise errors.BadRequest("Block2: behind the end")
-            if (more or start) and code == _CONTENT and option_of(pairs, n.ETAG) is None:
-                pairs = ordered(list(pairs) + [(n.ETAG, self.etag(body))])
-        if want < 0 and not more:
-            return code, pairs, data
-        added = [(n.BLOCK2, uint_bytes(block.value(start // size, more, szx)))]
-        if total >= 0 and not start:
-            added.append((n.SIZE2, uint_bytes(total)))
-        return code, ordered(list(pairs) + added), data
-
-    def _held_piece(self, m, held, now):
-        want = block.read(m, n.BLOCK2)
-        szx = min(want & 7, self._szx)
-        start = (want >> 4) * (16 << (want & 7))
-        try:
-            code, pairs, data, more = self.downloads.piece(held, start, 16 << szx, now)
-        except errors.ResponseError as e:
-            return self._failure(e)
-        value = block.value(start >> 4 + szx, more, szx)
-        return code, ordered(list(pairs) + [(n.BLOCK2, uint_bytes(value))]), data
 
     # What a request asks for
 
@@ -494,16 +447,3 @@ class Server:
         if request is not None and found.size() > self._block:
             return found
         return found.text()
-
-
-def _read(file, start, size):
-    # (data, more) from an open file, which is closed then.
-    try:
-        buf = bytearray(size + 1)
-        file.seek(start)
-        got = file.readinto(buf)
-        if start and not got:
-            raise errors.BadRequest("Block2: behind the end")
-        return bytes(memoryview(buf)[: min(got, size)]), got > size
-    finally:
-        file.close()
