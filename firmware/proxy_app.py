@@ -32,6 +32,7 @@ def build(node, config):
         config["multicast_ttl"],
         config["peers"],
         token_slots=config["token_slots"],
+        kept_answers=1,
         parameters=Parameters(*timing, nstart=proxy["nstart"] or config["token_slots"]),
         **sizes
     )

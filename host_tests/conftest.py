@@ -23,13 +23,13 @@ def lan():
 
 @pytest.fixture
 def node(lan, tmp_path):
-    """node(config, heap="192K") starts a node and returns it once it is ready; all are stopped at the end.
+    """node(config, heap="256K") starts a node and returns it once it is ready; all are stopped at the end.
 
     An `address` of this test's own and the loopback as `multicast_interface` are filled in where `config` has none.
     """
     nodes, numbers = [], itertools.count()
 
-    def start(config, heap="192K"):
+    def start(config, heap="256K"):
         config = {"multicast_interface": "127.0.0.1", **config}
         config.setdefault("address", lan.address())
         nodes.append(support.Node(config, tmp_path / f"node{next(numbers)}", heap))

@@ -30,15 +30,18 @@ def libcoap_client(*arguments):
 
 @contextlib.contextmanager
 def vm_program(program, *arguments, folder, heap):
-    """A program of host_tests/vm on the unix port, with the library as a board has it, from its "ready" to the end."""
+    """A module of host_tests/vm on the unix port, compiled as a board has it, from its "ready" to the block's end."""
     sys.path.insert(0, str(support.REPO / "tools"))
     import compiled
 
-    library = compiled.compile_tree(compiled.tool("mpy-cross", "MPY_CROSS"))
+    mpy_cross = compiled.tool("mpy-cross", "MPY_CROSS")
+    library = compiled.compile_tree(mpy_cross)
+    source = support.REPO / "host_tests/vm" / f"{program}.py"
+    subprocess.run([mpy_cross, "-o", folder / f"{program}.mpy", source], check=True)
     log = folder / f"{program}.log"
-    command = [support.micropython(), "-X", f"heapsize={heap}", support.REPO / "host_tests/vm" / program, *arguments]
+    command = [support.micropython(), "-X", f"heapsize={heap}", "-m", program, *arguments]
     with open(log, "wb") as out:
-        environment = {**os.environ, "MICROPYPATH": f"{library}:.frozen"}
+        environment = {**os.environ, "MICROPYPATH": f"{folder}:{library}:.frozen"}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
     try:
         end = time.monotonic() + support.READY_S

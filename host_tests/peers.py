@@ -206,7 +206,7 @@ def answers(process):
 class HeapNode:
     """A node as firmware/main.py runs it that also tells its heap in use: vm/heap_node.py on the unix port."""
 
-    def __init__(self, config, folder, control, heap="192K"):
+    def __init__(self, config, folder, control, heap="256K"):
         sys.path.insert(0, str(support.REPO / "tools"))
         import compiled
 
@@ -247,7 +247,7 @@ class HeapNode:
 
 
 @contextlib.contextmanager
-def heap_node(config, lan, folder, heap="192K"):
+def heap_node(config, lan, folder, heap="256K"):
     """A HeapNode with what the fixture `node` fills in, until the end of the block."""
     config = {"multicast_interface": "127.0.0.1", "address": lan.address(), **config}
     node = HeapNode(config, folder, lan.address(), heap)

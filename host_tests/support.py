@@ -73,7 +73,7 @@ class Lan:
 class Node:
     """One node of groupcoap on this computer: `tools/node` with a configuration, until stop()."""
 
-    def __init__(self, config, folder, heap="192K"):
+    def __init__(self, config, folder, heap="256K"):
         folder.mkdir()
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
         path = folder / "config.json"

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 import pytest
 from groupcoap import cbor, cri, uri
+from groupcoap.cri_reference import from_uri, resolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,9 +88,9 @@ def checks(vector):
     results = {
         "encode": (lambda: cri.encode(cri.decode(reference)), reference),
         "to-uri": (lambda: cri.to_uri(cri.decode(reference)), vector["uri-from-cri"]),
-        "from-uri": (lambda: cri.encode(cri.from_uri(vector["uri"])), reference),
-        "resolve": (lambda: cri.encode(cri.resolve(BASE, cri.decode(reference))), resolved),
-        "resolved-uri": (lambda: cri.to_uri(cri.resolve(BASE, cri.decode(reference))), vector["resolved-uri"]),
+        "from-uri": (lambda: cri.encode(from_uri(vector["uri"])), reference),
+        "resolve": (lambda: cri.encode(resolve(BASE, cri.decode(reference))), resolved),
+        "resolved-uri": (lambda: cri.to_uri(resolve(BASE, cri.decode(reference))), vector["resolved-uri"]),
     }
     if vector["uri"] is None:  # no URI reference expresses this one: `to_uri` has to refuse it
         del results["from-uri"]
@@ -149,7 +150,7 @@ def test_cri_survives_being_a_uri(items):
         text = cri.to_uri(one)
     except ValueError:
         return
-    again = cri.from_uri(text)
+    again = from_uri(text)
     assert cri.to_uri(again) == text
     if one.scheme is not None:  # references may say the same in several ways
         assert again == one
@@ -161,7 +162,7 @@ def test_reference_is_resolved_to_a_full_cri_or_refused(base, reference):
     if base is None or reference is None:
         return
     try:
-        resolved = cri.resolve(base, reference)
+        resolved = resolve(base, reference)
     except ValueError:
         return
     assert decoded(cri.encode(resolved)) == resolved and resolved.scheme is not None
@@ -177,7 +178,7 @@ def test_changed_byte_is_decoded_or_a_value_error(items, at, byte):
 @given(st.text(max_size=30) | st.text("a1:/?#[]@.%&+", max_size=20))
 def test_text_is_a_uri_or_a_value_error(text):
     try:
-        one = cri.from_uri(text)
+        one = from_uri(text)
     except ValueError:
         return
     assert decoded(cri.encode(one)) == one
@@ -192,7 +193,7 @@ END = st.sampled_from(["", "/"])
 def test_path_is_resolved_as_urllib_does(base, root, segments, end):
     base = "http://h/" + base
     reference = root + segments + end
-    assert cri.to_uri(cri.resolve(cri.from_uri(base), cri.from_uri(reference))) == urljoin(base, reference)
+    assert cri.to_uri(resolve(from_uri(base), from_uri(reference))) == urljoin(base, reference)
 
 
 # Reply-From of a forward-proxy, with and without a port, and of two reverse-proxies.

@@ -10,7 +10,7 @@ import pytest
 
 import peers
 import support
-from groupcoap import links
+from groupcoap import link_parser
 
 # aiocoap's directory keeps what has expired for 15 s more; not here, so that a missing update shows.
 AIOCOAP_RD = "import aiocoap.cli.rd as rd; rd.CommonRD.Registration.grace_period = 0; rd.sync_main()"
@@ -58,7 +58,7 @@ class Directory:
         options = peers.path(path) + [(peers.URI_QUERY, part.encode()) for part in query]
         response = self._peer.ask((self.address, self.port), options=options)
         assert response.code in ("2.05", "4.04"), response
-        return list(links.parse(response.payload)) if response.code == "2.05" else []
+        return list(link_parser.parse(response.payload)) if response.code == "2.05" else []
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class Server:
 @pytest.fixture
 def server(lan, tmp_path):
     address = lan.address()
-    with foreign.vm_program("interop_node.py", address, folder=tmp_path, heap="512K"):
+    with foreign.vm_program("interop_node", address, folder=tmp_path, heap="512K"):
         yield Server(address)
 
 

@@ -21,7 +21,7 @@ from groupcoap.message import Message  # noqa: E402
 from groupcoap.errors import ResponseError  # noqa: E402
 from groupcoap.net.client import Client, RequestFailed  # noqa: E402
 
-HEAP = "192K"
+HEAP = "256K"
 INTERFACE = "127.0.0.1"
 ROOMS = ("kitchen", "bedroom", "study", "cellar", "attic", "garage", "hall", "bathroom", "pantry", "nursery")
 SECONDS = 3  # T', how long the proxy relays answers

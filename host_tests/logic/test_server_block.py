@@ -3,7 +3,8 @@
 import io
 
 from groupcoap import numbers as n
-from groupcoap.blockwise import Stream, Streamed
+from groupcoap.downloads import Stream
+from groupcoap.uploads import Streamed
 from groupcoap.errors import Forbidden
 from groupcoap.server import Resource, Response
 from test_server import Site

@@ -1,24 +1,29 @@
 # A server with little heap: the file FOLDER/down is taken by GET, and a PUT writes FOLDER/up. It loads only what that
-# needs, and its tables have few places. Runs on MicroPython's unix port:
+# needs (the protocol's server on a node of its own, no asynchronous face), and its tables have few places. Runs on
+# MicroPython's unix port:
 #
-#     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=96K file_node.py ADDRESS FOLDER
+#     MICROPYPATH=build/mpy/x64:host_tests/vm:.frozen micropython -X heapsize=96K -m file_node ADDRESS FOLDER
 import gc
-import sys
 
-gc.threshold(8192)  # so that what is used stays together at one end of the heap
+gc.threshold(1024)  # so that what stays lies close together
 
 import asyncio  # noqa: E402
+import sys  # noqa: E402
 
-from groupcoap.blockwise import Streamed  # noqa: E402
-from groupcoap.net.server import Resource, Server  # noqa: E402
+from groupcoap.net.node import Node  # noqa: E402
+from groupcoap.server import Resource, Server  # noqa: E402
+from groupcoap.uploads import Streamed  # noqa: E402
 
 address, folder = sys.argv[1:]
+packed = bytes([int(part) for part in address.split(".")]) + b"\x16\x33"
 gc.collect()
 loaded = gc.mem_alloc()
 
-tables = {"token_slots": 1, "recent_messages": 16, "kept_answers": 4, "outgoing": 1, "peers": 4}
-sizes = {"waiting": 0, "memberships": 0, "later": 0, "observers": 0}
-server = Server(address, endpoint=tables, upload_bytes=16, **sizes)
+node = Node()
+endpoint = node.endpoint(packed, token_slots=1, recent_messages=8, kept_answers=1, kept_bytes=16, outgoing=0, peers=2)
+server = Server(endpoint, packed, waiting=0, memberships=0, later=0, observers=0, upload_bytes=16)
+endpoint.role = server
+server.failed = node.fault
 server.add(Resource("down"), GET=lambda request: open(folder + "/down", "rb"))
 server.add(Resource("up"), PUT=Streamed(lambda request: open(folder + "/up", "wb")))
 gc.collect()
@@ -34,8 +39,9 @@ server.add(Resource("heap"), GET=heap)
 
 
 async def main():
+    node.start()
     print("ready server coap://%s:5683" % address)
-    await server.run()
+    await asyncio.sleep(3600)
 
 
 asyncio.run(main())

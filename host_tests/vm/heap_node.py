@@ -1,7 +1,7 @@
 # A node as firmware/main.py runs it, that also tells its heap: a datagram to CONTROL_ADDRESS is answered with the
 # bytes in use once the garbage is collected.
 #
-#     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=192K heap_node.py CONFIG.json CONTROL_ADDRESS
+#     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_node.py CONFIG.json CONTROL_ADDRESS
 import asyncio
 import gc
 import sys

@@ -7,7 +7,8 @@ import hashlib
 import sys
 
 from groupcoap import errors
-from groupcoap.blockwise import Stream, Streamed
+from groupcoap.downloads import Stream
+from groupcoap.uploads import Streamed
 from groupcoap.net.server import Resource, Response, Server
 
 CREATED = 0x41

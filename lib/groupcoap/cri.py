@@ -6,7 +6,8 @@ abstract form. What is in one has been checked, so nothing that takes one checks
 CRIs without authority; not supported are user information and percent-encoded text (PET), which CoAP has no use for.
 
 Reply-From (draft-ietf-core-groupcomm-proxy, "The Reply-From Option") holds one CRI, or two; Response-Forwarding, its
-predecessor, holds one tagged IP address. Both are read here, and written by `origin`, which needs none of this.
+predecessor, holds one tagged IP address. Both are read here, and written by `origin`, which needs none of this. What
+makes a CRI of a URI, or of a reference, is in `cri_reference`, since no node does that.
 """
 
 from . import cbor, uri
@@ -26,7 +27,8 @@ SCHEME_IDS = {
 }
 
 
-def _expect(condition, what):
+def expect(condition, what):
+    """Raise ValueError unless this holds."""
     if not condition:
         raise ValueError("CRI: expected " + what)
 
@@ -70,35 +72,35 @@ class Cri:
     def _check_sections(self):
         scheme, path, query, discard = self.scheme, self.path, self.query, self.discard
         if type(scheme) is str:
-            _expect(uri.is_scheme(scheme), "scheme-name in lower case")
+            expect(uri.is_scheme(scheme), "scheme-name in lower case")
         elif scheme is not None:
-            _expect(type(scheme) is int and scheme < 0, "scheme-id below 0, or scheme-name")
+            expect(type(scheme) is int and scheme < 0, "scheme-id below 0, or scheme-name")
         if discard is not True:
-            _expect(type(discard) is int and 0 <= discard <= 127, "discard: true or 0-127")
-            _expect(scheme is None and self.host is None, "no discard beside scheme or authority")
-        _expect(path is None or (_is_texts(path) and "." not in path and ".." not in path), "path: texts, no . or ..")
-        _expect(query is None or _is_texts(query), "query: texts")
-        _expect(self.fragment is None or type(self.fragment) is str, "fragment: a text")
+            expect(type(discard) is int and 0 <= discard <= 127, "discard: true or 0-127")
+            expect(scheme is None and self.host is None, "no discard beside scheme or authority")
+        expect(path is None or (_is_texts(path) and "." not in path and ".." not in path), "path: texts, no . or ..")
+        expect(query is None or _is_texts(query), "query: texts")
+        expect(self.fragment is None or type(self.fragment) is str, "fragment: a text")
         if scheme is not None and self.host is None:
-            _expect(len(path) < 2 or path[0], "no empty first segment without an authority")
+            expect(len(path) < 2 or path[0], "no empty first segment without an authority")
         if scheme is not None and self.host is True:
-            _expect(path and path[0], "a first segment in a rootless path")
+            expect(path and path[0], "a first segment in a rootless path")
 
     def _check_authority(self):
         host, port, zone = self.host, self.port, self.zone
-        _expect(port is None or (type(port) is int and 0 <= port <= 65535), "port: 0-65535")
-        _expect(zone is None or (type(zone) is str and type(host) is bytes), "zone-id: a text after host-ip")
+        expect(port is None or (type(port) is int and 0 <= port <= 65535), "port: 0-65535")
+        expect(zone is None or (type(zone) is str and type(host) is bytes), "zone-id: a text after host-ip")
         if type(host) is bytes:
-            _expect(len(host) in (4, 16), "host-ip: 4 or 16 bytes")
+            expect(len(host) in (4, 16), "host-ip: 4 or 16 bytes")
         elif type(host) is list:
-            _expect(_is_texts(host) and host != [""], "host-name: texts")
+            expect(_is_texts(host) and host != [""], "host-name: texts")
             for label in host:
-                _expect("." not in label and not [c for c in label if "A" <= c <= "Z"], "labels in lower case, no dots")
-            _expect(uri.ipv4(".".join(host)) is None, "host-ip for an IP address")
+                expect("." not in label and not [c for c in label if "A" <= c <= "Z"], "labels in lower case, no dots")
+            expect(uri.ipv4(".".join(host)) is None, "host-ip for an IP address")
         else:
-            _expect((host is None or host is True) and port is None, "authority: host and port, null or true")
+            expect((host is None or host is True) and port is None, "authority: host and port, null or true")
         if self.scheme_name in uri.DEFAULT_PORTS:
-            _expect(host and host is not True, "a host in a CoAP CRI")  # RFC 7252 §6.1
+            expect(host and host is not True, "a host in a CoAP CRI")  # RFC 7252 §6.1
 
     @property
     def scheme_name(self):
@@ -133,27 +135,27 @@ def encode(cri):
 
 def _ingest(items):
     """Cri of the interchange form as lists ("Ingesting and encoding a CRI Reference")."""
-    _expect(type(items) is list, "an array")
+    expect(type(items) is list, "an array")
     scheme = host = port = zone = None
     discard = items[0] if items else 0
     rest = items[1:]
     if discard is not True and (type(discard) is not int or discard < 0):
         scheme, discard, rest = discard, True, items[2:]
         host = items[1] if len(items) > 1 else None
-        _expect(scheme is not None or host is not None, "discard in place of two nulls")
-        _expect(host is None or host is True or type(host) is list, "authority: array, null or true")
-    _expect(len(rest) <= 3, "nothing after the fragment")
+        expect(scheme is not None or host is not None, "discard in place of two nulls")
+        expect(host is None or host is True or type(host) is list, "authority: array, null or true")
+    expect(len(rest) <= 3, "nothing after the fragment")
     if type(host) is list:
         if host and type(host[-1]) is int:
             port = host[-1]
             host = host[:-1]
         if host and type(host[0]) is bytes:
-            _expect(len(host) == 1 or (len(host) == 2 and type(host[1]) is str), "authority: host-ip, zone-id, port")
+            expect(len(host) == 1 or (len(host) == 2 and type(host[1]) is str), "authority: host-ip, zone-id, port")
             zone = host[1] if len(host) == 2 else None
             host = host[0]
     path, query, fragment = rest + [None] * (3 - len(rest))
     cri = Cri(scheme, host, port, path, query, fragment, discard, zone)
-    _expect(len(_items(cri)) == len(items), "trailing default values left off")
+    expect(len(_items(cri)) == len(items), "trailing default values left off")
     return cri
 
 
@@ -171,71 +173,6 @@ def _items(cri):
     return [] if items == [0] else items
 
 
-def resolve(base, reference):
-    """The CRI that `reference` stands for where the CRI `base` applies ("Reference Resolution")."""
-    _expect(base.scheme is not None, "a base with a scheme")
-    if reference.scheme is not None:
-        return reference
-    host, port, zone = base.host, base.port, base.zone
-    path, query, fragment = base.path, base.query, base.fragment
-    if reference.discard is True:
-        path, query, fragment = [], [], None
-        host = None if host is True else host
-    elif reference.discard > 0:
-        path, query, fragment = path[: max(0, len(path) - reference.discard)], [], None
-    if reference.path is not None:
-        path, query, fragment = path + reference.path, [], None
-    if reference.query is not None:
-        query, fragment = reference.query, None
-    if reference.fragment is not None:
-        fragment = reference.fragment
-    if reference.host is not None:
-        host, port, zone = reference.host, reference.port, reference.zone
-    return Cri(base.scheme, host, port, path, query, fragment, True, zone)
-
-
-def from_uri(text):
-    """Cri of a URI or URI reference, str or bytes. Raises ValueError, also for what only PET could express."""
-    scheme, authority, path, query, fragment = uri.split(text)
-    host = port = segments = None
-    discard = True
-    if authority is not None:
-        host, name, port = uri.parse_authority(authority)
-        if host is None:
-            _keeps_delimiters(authority, name.encode(), uri.HOST_SAFE)
-            host = name.split(".") if name else []
-    if path:
-        rooted = path[:1] == b"/"
-        up, segments = uri.remove_dots(path[1 if rooted else 0 :].split(b"/"))
-        segments = [_text(segment, uri.PATH_SAFE) for segment in segments]
-        if not rooted:  # so there is no authority
-            host = True if scheme is not None else None
-            discard = 1 + up if scheme is None else True
-    elif scheme is None and authority is None:
-        discard = 0
-    if query is not None:
-        query = [_text(parameter, uri.QUERY_SAFE) for parameter in query.split(b"&")]
-    if fragment is not None:
-        fragment = _text(fragment, uri.FRAGMENT_SAFE)
-    return Cri(scheme, host, port, segments, query, fragment, discard)
-
-
-def _text(raw, safe):
-    """str of a component as it stands in a URI."""
-    data = uri.percent_decode(raw)
-    _keeps_delimiters(raw, data, safe)
-    text = cbor.utf8(data)
-    _expect(text is not None, "UTF-8")
-    return text
-
-
-def _keeps_delimiters(raw, data, safe):
-    """An escaped delimiter has no form in a text, which would not tell it from a bare one; raises ValueError."""
-    for i in range(4, len(safe)):  # behind the unreserved "-._~"
-        if raw.count(safe[i : i + 1]) != data.count(safe[i : i + 1]):
-            raise ValueError("CRI: escaped delimiter in %r, which only percent-encoded text could express" % raw)
-
-
 def to_uri(cri):
     """Text of the URI or URI reference ("Converting CRI (references) to URI (references)").
 
@@ -245,17 +182,17 @@ def to_uri(cri):
     host, path, discard = cri.host, cri.path or [], cri.discard
     text = ""
     if cri.scheme is not None:
-        _expect(cri.scheme_name is not None, "a scheme number whose name is known")
+        expect(cri.scheme_name is not None, "a scheme number whose name is known")
         text = cri.scheme_name + ":"
     elif discard == 0:
-        _expect(cri.path is None and cri.query != [], "a reference that a URI reference can express")
+        expect(cri.path is None and cri.query != [], "a reference that a URI reference can express")
     elif host is None:
-        _expect(path and (discard is not True or len(path) < 2 or path[0]), "a path that a URI reference can express")
+        expect(path and (discard is not True or len(path) < 2 or path[0]), "a path that a URI reference can express")
     else:
-        _expect(host is not True, "a scheme before a rootless path")
+        expect(host is not True, "a scheme before a rootless path")
     rooted = host is not True and discard is True
     if type(host) is bytes:
-        _expect(cri.zone is None, "no zone-id, for which URIs have no form")
+        expect(cri.zone is None, "no zone-id, for which URIs have no form")
         text += "//" + uri.ip_text(host) if len(host) == 4 else "//[" + uri.ip_text(host) + "]"
     elif type(host) is list:
         text += "//" + ".".join([uri.percent_encode(label.encode(), uri.HOST_SAFE) for label in host])
@@ -281,20 +218,20 @@ def read_reply_from(value):
     second: CRI reference (Cri) with what a reverse-proxy wants in Uri-Host, Uri-Port and Uri-Path, or None.
     """
     items = cbor.loads_sequence(value)
-    _expect(1 <= len(items) <= 2, "one CRI and at most one CRI reference in Reply-From")
+    expect(1 <= len(items) <= 2, "one CRI and at most one CRI reference in Reply-From")
     origin = _ingest(items[0])
     local = origin.path or origin.query or origin.fragment is not None
-    _expect(origin.scheme is not None and origin.host and not local, "scheme and authority")
+    expect(origin.scheme is not None and origin.host and not local, "scheme and authority")
     second = None
     if len(items) == 2:
         reference = items[1]
         if type(reference) is list and reference[:2] == [None, None]:
             reference = [True] + reference[2:]  # the form that groupcomm-proxy's wording suggests
         second = _ingest(reference)
-        _expect(second.scheme is None and second.discard is True and second.host is not True, "null or true at first")
-        _expect(second.host or second.path, "authority or path in the second CRI")
-        _expect(second.query is None and second.fragment is None, "no query or fragment in the second CRI")
-        _expect(not second.host or type(origin.host) is bytes, "host-ip in the first CRI where the second has a host")
+        expect(second.scheme is None and second.discard is True and second.host is not True, "null or true at first")
+        expect(second.host or second.path, "authority or path in the second CRI")
+        expect(second.query is None and second.fragment is None, "no query or fragment in the second CRI")
+        expect(not second.host or type(origin.host) is bytes, "host-ip in the first CRI where the second has a host")
     return origin.address, origin, second
 
 

@@ -72,7 +72,7 @@ def close(body):
 class Response:
     """What a handler gives back when the payload alone does not say it.
 
-    payload: bytes, str, or an open file or `blockwise.Stream`, which is sent block by block. etag: 1 to 8 bytes.
+    payload: bytes, str, or an open file or `downloads.Stream`, which is sent block by block. etag: 1 to 8 bytes.
     location_path: "a/b"; location_query: list of str. options: more of them, pairs (number, bytes). Raises ValueError
     for a location_path with . or .. in it (RFC 7252 §5.10.7).
     """

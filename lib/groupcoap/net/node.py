@@ -16,7 +16,7 @@ from ..timers import Timers, elapsed
 from . import platform
 
 _BURST = const(16)
-_VIEWS = const(128)
+_VIEWS = const(64)
 _SMALL = const(128)  # bytes of a datagram that is taken even into a heap in pieces
 
 

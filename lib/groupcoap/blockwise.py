@@ -1,2 +1,0 @@
-from .downloads import Downloads, Stream
-from .uploads import Streamed, Uploads
