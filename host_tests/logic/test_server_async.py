@@ -5,7 +5,7 @@ from groupcoap.errors import Forbidden
 from groupcoap.parameters import Parameters
 from groupcoap.server import Resource, Response
 from test_server import Site
-from test_server_block import X16, block
+from test_server_uploads import X16, block
 from wire import CLIENT, OTHER, datagram
 
 L = [(n.URI_PATH, b"l")]
