@@ -86,7 +86,7 @@ def build(node, config):
         value = Value(resource, entry["value"], server.etag if entry["etag"] else None)
         server.add(resource, GET=value.get, PUT=value.put)
     for group in config["groups"]:
-        membership = server.join(int(config["leisure_s"] * 1000 + 0.5))
+        membership = server.join(int(config["leisure_s"] * 1000 + 0.5), group)
         node.join(endpoint, group, membership, config["multicast_interface"])
     if config["resource_directory"]:
         register(node, endpoint, server, config["resource_directory"])

@@ -28,9 +28,8 @@ def libcoap_client(*arguments):
     return process.stdout
 
 
-@contextlib.contextmanager
-def vm_program(program, *arguments, folder, heap):
-    """A module of host_tests/vm on the unix port, compiled as a board has it, from its "ready" to the block's end."""
+def vm_command(program, *arguments, folder, heap):
+    """(command, environment) that runs a module of host_tests/vm on the unix port, compiled as a board has it."""
     sys.path.insert(0, str(support.REPO / "tools"))
     import compiled
 
@@ -38,10 +37,16 @@ def vm_program(program, *arguments, folder, heap):
     library = compiled.compile_tree(mpy_cross)
     source = support.REPO / "host_tests/vm" / f"{program}.py"
     subprocess.run([mpy_cross, "-o", folder / f"{program}.mpy", source], check=True)
-    log = folder / f"{program}.log"
     command = [support.micropython(), "-X", f"heapsize={heap}", "-m", program, *arguments]
+    return command, {**os.environ, "MICROPYPATH": f"{folder}:{library}:.frozen"}
+
+
+@contextlib.contextmanager
+def vm_program(program, *arguments, folder, heap):
+    """Such a program as a process, from its line "ready ..." until the end of the block."""
+    command, environment = vm_command(program, *arguments, folder=folder, heap=heap)
+    log = folder / f"{program}.log"
     with open(log, "wb") as out:
-        environment = {**os.environ, "MICROPYPATH": f"{folder}:{library}:.frozen"}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
     try:
         end = time.monotonic() + support.READY_S

@@ -1,6 +1,7 @@
 """A server as a member of groups: Leisure, suppression, Echo (RFC 7252 §8; groupcomm-bis §3; RFC 9175 §2.6)."""
 
 from groupcoap import numbers as n
+from groupcoap import uri
 from groupcoap.echo import Echo
 from groupcoap.message import Message
 from groupcoap.errors import Forbidden
@@ -424,3 +425,19 @@ def test_group_observer_is_gone_when_the_group_is_left():
     assert len(site.server.observers) == 1
     site.server.leave(1, site.wire.now)
     assert len(site.server.observers) == 0
+
+
+def test_listing_tells_a_group_which_links_are_in_others():
+    site = Site(leisures=())
+    group, other = uri.pack("224.0.1.187"), uri.pack("224.0.1.188", 5685)
+    for address in (group, other):
+        site.server.join(1000, address)
+    site.server.resources.clear()
+    site.server.add(Resource(".well-known/core", group=True), GET=site.server.links)
+    site.add("gp/a", lambda request: "", group=True, rt="g.a", bases=("coap://224.0.1.187",))
+    core = [(n.URI_PATH, b".well-known"), (n.URI_PATH, b"core"), (n.URI_QUERY, b"rt=g.*")]
+    site.ask_group(core, group=1)
+    assert [sent.payload for sent in site.wait(1000)] == [b'</gp/a>;rt="g.a"']
+    site.ask_group(core, group=2)
+    assert [sent.payload for sent in site.wait(1000)] == [b'<coap://224.0.1.187/gp/a>;rt="g.a"']
+    assert site.ask(core)[0].payload == b'</gp/a>;rt="g.a"'

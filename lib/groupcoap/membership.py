@@ -25,19 +25,22 @@ class Memberships:
     def __init__(self, server, memberships, waiting, waiting_bytes):
         self._server = server
         self._leisure = array("i", b"\xff" * (4 * memberships))  # ms; -1: free
+        self.addresses = [None] * memberships  # packed, of the groups, where they are known
         self._period_end = array("i", b"\xff" * (4 * memberships))  # -1: none runs
         self._held = Held(waiting, waiting_bytes)
         self._outcomes = [None] * waiting  # of those carried out
         self._timers = timers = server.endpoint.timers
         self._first = timers.reserve(waiting, self._due)
         self._periods = timers.reserve(memberships, self._period_over)
+        self.asked = None  # address of the group whose request for something is in hand
         self.crowded = 0  # group requests dropped since too many were waiting, or one was too long
 
-    def join(self, leisure):
+    def join(self, leisure, address=None):
         """Take a number, 1 and up, for one more membership with this Leisure in ms. Raises ValueError when full."""
         for i in range(len(self._leisure)):
             if self._leisure[i] < 0:
                 self._leisure[i] = leisure
+                self.addresses[i] = address
                 return i + 1
         raise ValueError("%d memberships: that is all there is room for" % len(self._leisure))
 
@@ -101,7 +104,9 @@ class Memberships:
         group = self._held.groups[i]
         self._free(i)
         if outcome is None:
+            self.asked = self.addresses[group - 1]
             outcome = self._server.evaluate(m, peer, group, now)
+            self.asked = None
         if outcome is not None:
             self._server.say(m, peer, group, outcome)
 

@@ -12,6 +12,7 @@ from micropython import const
 
 from . import block, errors, options
 from . import numbers as n
+from .addresses import address_text
 from .downloads import Downloads
 from .hot import answer, path_is
 from .membership import Memberships
@@ -104,12 +105,13 @@ class Server:
         self.add(Resource(_CORE, content_format=n.LINK_FORMAT, group=True), GET=self.links)
         self._abbreviations = {0: path_hash([b".well-known", b"core"])}  # Uri-Path-Abbrev
 
-    def join(self, leisure=DEFAULT_LEISURE):
+    def join(self, leisure=DEFAULT_LEISURE, address=None):
         """Count one more membership, with its Leisure in ms: the number by which `Endpoint.receive` is to name it.
 
-        Raises ValueError when there is no room for one more.
+        address: the group's, packed, so that /.well-known/core can tell which of its links are in that group. Raises
+        ValueError when there is no room for one more.
         """
-        return self.groups.join(leisure)
+        return self.groups.join(leisure, address)
 
     def leave(self, group, now):
         """Count the membership of this number no more; what was observed by it is so no longer."""
@@ -443,7 +445,8 @@ class Server:
         from .links import Listing
 
         query = () if request is None else [value for number, value in request.options() if number == n.URI_QUERY]
-        found = Listing(self.resources.values(), query)
+        address = self.groups.asked
+        found = Listing(self.resources.values(), query, address and "coap://" + address_text(address))
         if request is not None and found.size() > self._block:
             return found
         return found.text()

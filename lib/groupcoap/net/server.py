@@ -81,7 +81,7 @@ class Server(protocol.Server):
         group = ip.packed(group)
         if group in self._numbers:
             raise ValueError("group %s: joined already" % address_text(group))
-        number = self.join(int(leisure * 1000))
+        number = self.join(int(leisure * 1000), group)
         try:
             self.node.join(self.endpoint, group, number, self._interface)
             self._numbers[group] = number
