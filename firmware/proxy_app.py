@@ -43,7 +43,7 @@ def build(node, config):
 
     downstream.role = ForwardProxy(
         Relay(downstream, upstream),
-        Server(downstream, address, waiting=1, later=0, observers=0, uploads=0, downloads=0),
+        Server(downstream, address, memberships=0, later=0, observers=0, uploads=0, downloads=0),
         AllowList([(entry["client"], entry["groups"], entry["unicast"]) for entry in proxy["allow"]]),
         address,
         max_timeout=proxy["max_timeout_s"],

@@ -59,6 +59,7 @@ class Downloads:
         self._starts = array("i", bytes(4 * places))
         self._ended = bytearray(places)  # has its last block been given?
         self._next = 0  # to make room next
+        self._buf = None  # what is read from a file
         self._lifetime = lifetime
         self._timers = timers = server.endpoint.timers
         self._first = timers.reserve(places, self._expired)
@@ -71,7 +72,7 @@ class Downloads:
         size = 16 << szx
         total = -1
         if hasattr(body, "seek") and m.code == n.GET:
-            data, more = _read(body, start, size)
+            data, more = self._read(body, start, size)
         elif hasattr(body, "readinto") or (m.code != n.GET and len(body) > size):
             if start:
                 raise errors.BadRequest(_BLOCK_0)
@@ -165,6 +166,20 @@ class Downloads:
         self._ended[i] = not more
         return code, pairs, data, more
 
+    def _read(self, file, start, size):
+        # (data, more) from an open file, which is closed then; the data is good until the next call.
+        try:
+            if self._buf is None:  # once there is a file to give
+                self._buf = bytearray((16 << self._szx) + 1)
+            file.seek(start)
+            view = memoryview(self._buf)
+            got = file.readinto(view[: size + 1])
+            if start and not got:
+                raise errors.BadRequest(_BEHIND)
+            return view[: min(got, size)], got > size
+        finally:
+            file.close()
+
     def _expired(self, i, now):
         self._drop(i)
 
@@ -173,16 +188,3 @@ class Downloads:
         self._keys[i] = self._answers[i] = self._bodies[i] = None
         self._windows[i] = b""
         close(body)
-
-
-def _read(file, start, size):
-    # (data, more) from an open file, which is closed then.
-    try:
-        buf = bytearray(size + 1)
-        file.seek(start)
-        got = file.readinto(buf)
-        if start and not got:
-            raise errors.BadRequest(_BEHIND)
-        return bytes(memoryview(buf)[: min(got, size)]), got > size
-    finally:
-        file.close()

@@ -15,7 +15,6 @@ from . import numbers as n
 from .addresses import address_text
 from .downloads import Downloads
 from .hot import answer, path_is
-from .membership import Memberships
 from .message import encoded, uint_bytes
 from .origin import write_response_forwarding
 from .resource import EMPTY, Resource, Response, carries, close, option_of, ordered, path_hash
@@ -81,7 +80,11 @@ class Server:
         self.spawn = None  # spawn(coroutine, done): runs it and calls done(result or exception, now)
         self.suppressed = 0  # group answers left unsaid: errors, No-Response
         self.echo = echo
-        self.groups = Memberships(self, memberships, waiting, waiting_bytes)
+        self.groups = None
+        if memberships:
+            from .membership import Memberships
+
+            self.groups = Memberships(self, memberships, waiting, waiting_bytes)
         self.later = self.observers = self.uploads = None
         lifetime = endpoint.parameters.exchange_lifetime
         if later:
@@ -111,6 +114,8 @@ class Server:
         address: the group's, packed, so that /.well-known/core can tell which of its links are in that group. Raises
         ValueError when there is no room for one more.
         """
+        if self.groups is None:
+            raise ValueError("no room for a membership")
         return self.groups.join(leisure, address)
 
     def leave(self, group, now):
@@ -158,7 +163,8 @@ class Server:
         def request(m, peer, group, now):
             """Take a request (Endpoint's role)."""
             if group:
-                self.groups.request(m, peer, group, now)
+                if self.groups is not None:
+                    self.groups.request(m, peer, group, now)
                 return
             entry = entry_of(m.path)
             if entry is not None:
@@ -317,7 +323,7 @@ class Server:
     def _failure(self, error):
         if not isinstance(error, errors.ResponseError):
             self.failed(error)
-            error = errors.InternalServerError()
+            return n.INTERNAL_SERVER_ERROR, (), b""
         age = error.max_age
         return error.code, () if age is None else ((n.MAX_AGE, uint_bytes(age)),), str(error).encode()
 
@@ -445,7 +451,7 @@ class Server:
         from .links import Listing
 
         query = () if request is None else [value for number, value in request.options() if number == n.URI_QUERY]
-        address = self.groups.asked
+        address = self.groups.asked if self.groups is not None else None
         found = Listing(self.resources.values(), query, address and "coap://" + address_text(address))
         if request is not None and found.size() > self._block:
             return found

@@ -83,14 +83,20 @@ class Link:
         self._raws[peer] = raw
         return peer
 
-    def _receive_small(self, s, group, now):
-        # The heap has no piece as long as a datagram may be. Most are short, so take this one into a short piece; one
-        # that is longer is lost, since it would come again and again.
+    def _receive_again(self, s, group, now):
+        # The heap has no piece as long as a datagram may be: make room, and take it once more. If there is still none,
+        # it goes into a short piece, as most are short; one that is longer is lost, since it would come again and again.
         self.no_memory += 1
+        self.endpoint.message.buf = b""  # the datagram before: its place may be what is missing
         gc.collect()
+        size = MAX_DATAGRAM
         try:
-            data, raw = s.recvfrom(_SMALL + 1)
-            if len(data) <= _SMALL:
+            try:
+                data, raw = s.recvfrom(size + 1)
+            except MemoryError:
+                size = _SMALL
+                data, raw = s.recvfrom(size + 1)
+            if len(data) <= size:
                 self.endpoint.receive(data, len(data), self._peers.get(raw) or self._heard(raw), group, now)
         except OSError:
             pass
@@ -146,7 +152,7 @@ class Link:
                     self.receive_errors += 1
             except MemoryError as e:
                 if data is None:
-                    self._receive_small(s, group, now)
+                    self._receive_again(s, group, now)
                 else:
                     self._node.fault(e)
             except Exception as e:  # a fault of ours costs this datagram, not the node
