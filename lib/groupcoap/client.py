@@ -22,6 +22,7 @@ MARGIN = 2000  # ms: T - T', the worst round trip to a proxy
 UNICAST_TIMEOUT = 95000  # ms: MAX_TRANSMIT_WAIT and a round trip, with the RFC's parameters (RFC 7252 §4.8.2)
 SUPPRESS_ALL = 26  # No-Response (RFC 7967)
 MAX_PAYLOAD = 65536 if sys.implementation.name == "cpython" else 8192  # bytes that are put together from blocks
+_LONGEST = 500000  # s of a group request; below the clock's half
 _PLACES = 4  # peers whose Echo value, or whose silence, is remembered
 _COAPS_PORT = b"\x16\x34"
 _HEADER = 128  # bytes of a message that a block leaves to its options
@@ -115,12 +116,14 @@ class Client:
         multicast = group and proxy is None
         if not 1 <= copies <= 3 or (copies > 1 and not multicast):
             raise ValueError("copies %d: expected 1, or up to 3 of a request by multicast" % copies)
+        if not isinstance(timeout, int) or not 0 <= timeout <= _LONGEST:
+            raise ValueError("timeout %s: expected 0 to %d whole s" % (timeout, _LONGEST))
         if block_size is not None and not 16 <= block_size <= 1024:
             raise ValueError("block_size %d: expected 16 to 1024 bytes" % block_size)
         if observe and method not in (n.GET, n.FETCH):
             raise ValueError("observe: expected GET or FETCH")
-        if group and sink is not None:
-            raise ValueError("sink: expected a single server")
+        if sink is not None and (group or observe):
+            raise ValueError("sink: expected a single response of a single server")
         if group and not timeout and no_response is None:
             no_response = SUPPRESS_ALL
         pairs = self._pairs(target, proxy, group, profile, timeout)
@@ -165,6 +168,8 @@ class Client:
         if options:
             request.assembles = not any(number in (n.BLOCK1, n.BLOCK2) for number, _ in options)
         request.carry(payload, size)
+        if observe and request.up is not None:
+            raise ValueError("observe: expected a payload that fits into one block")
         if request.up is not None and (request_tag is None and (self.abandoned or self._uploading(peer))):
             self._tag = self._tag + 1 & 255
             request_tag = bytes((self._tag,))

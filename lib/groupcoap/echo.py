@@ -42,14 +42,23 @@ class Echo:
             if 0 <= elapsed(now, self._times[place]) < _LIFETIME:
                 return False
             self._verified[place] = None
-        if options.valid(m, n.ECHO) >= 0:
-            value = bytes(m.value())
-            if value == self._challenge(peer, now >> _EPOCH) or value == self._challenge(peer, (now >> _EPOCH) - 1):
-                self._verified[self._next] = peer
-                self._times[self._next] = now
-                self._next = (self._next + 1) % len(self._verified)
-                return False
+        if self.returned(m, peer, now):
+            return False
         self.challenges += 1
+        return True
+
+    def returned(self, m, peer, now):
+        """Does this request, to a group or not, bring a challenge back? Then its peer is remembered."""
+        if options.valid(m, n.ECHO) < 0:
+            return False
+        value = bytes(m.value())
+        if value != self._challenge(peer, now >> _EPOCH) and value != self._challenge(peer, (now >> _EPOCH) - 1):
+            return False
+        place = self._verified.index(peer) if peer in self._verified else self._next
+        if place == self._next:
+            self._next = (place + 1) % len(self._verified)
+        self._verified[place] = peer
+        self._times[place] = now
         return True
 
     def outcome(self, peer, now):

@@ -16,7 +16,7 @@ from micropython import const
 
 from . import numbers as n
 from .exchange import Kept, Outgoing, Recent
-from .hot import answer, match, recent, scan
+from .hot import answer, match, recent, same, scan
 from .message import Message, Writer, encoded, uint_bytes
 from .parameters import DEFAULT
 from .tokens import Tokens
@@ -187,7 +187,7 @@ class Endpoint:
 
     def _other(self, m, code, route, peer, group, now):
         kind = m.type()
-        if route == _ONCE:
+        if route == _ONCE and not (group and kind == _CON):  # a group request is Non-confirmable (§8.1)
             self._once(m, kind, peer, group, now)
         elif group:
             pass  # nothing else by multicast has an answer
@@ -239,22 +239,34 @@ class Endpoint:
                 self.reply(peer, m, n.SERVICE_UNAVAILABLE, retry, len(retry))
             return
         transmit = self.transmit
+        token = m.buf[0] & 15
+        asked = m.buf
 
-        def keep(buf, length, to):  # the first thing sent to that peer is the answer, or the ACK in front of it
-            if to == peer:
+        def answers(buf):  # what answers this request, or the ACK in front of it
+            if kind == _CON:
+                return buf[0] & 0x20 and buf[2] << 8 | buf[3] == mid
+            return buf[0] & 15 == token and same(buf, 4, asked, 4, token)
+
+        def keep(buf, length, to):
+            if to == peer and answers(buf):
                 self.transmit = transmit
                 self.kept.keep(place, buf, length, 4 + (buf[0] & 15))
+                if buf[1] >> 5 == 4 or buf[1] == n.SERVICE_UNAVAILABLE:  # without effect: it may be refused anew
+                    self.kept.yielding(place)
             transmit(buf, length, to)
 
         self.transmit = keep
         self.keeping = place if kind == _CON else -1
+        taken = True
         try:
-            self.role.request(m, peer, group, now)
+            taken = self.role.request(m, peer, group, now)
         finally:
             self.transmit = transmit
             self.keeping = -1
-            if kind != _CON:  # it is not answered twice: what is kept says only that it was here
-                self.kept.keep(place, m.buf, 4, 4)
+            if taken is False:  # it was for nobody here
+                self.kept.release(place)
+            elif kind != _CON:  # it is not answered twice: what is kept says only that it was here
+                self.kept.silence(place)
 
     def _settle(self, m, kind, peer, now):
         # ACK and RST (RFC 7252 §4.2); a response may ride on an ACK.

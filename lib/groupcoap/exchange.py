@@ -15,6 +15,7 @@ from .timers import after
 
 _MASK = const(0x3FFFFFFF)
 _HEADER = const(5)  # words in front of the rows of `Recent`
+_SILENT = const(0x7FFF)  # in place of an answer's length
 _SWEEP = const(0x8000000)  # ms; well below the clock's half
 
 
@@ -94,8 +95,7 @@ class Kept:
             return -1
         self._turns[place] = 0
         if idempotent:
-            self._turn = self._turn % 0xFFFF + 1
-            self._turns[place] = self._turn
+            self.yielding(place)
         self._lengths[place] = 0
         at = place * self._key
         self._keys[at] = mid >> 8
@@ -112,8 +112,22 @@ class Kept:
 
     def repeat(self, place, transmit, peer):
         """Send a kept answer again; nothing while there is none."""
-        if self._lengths[place]:
+        if 0 < self._lengths[place] < _SILENT:
             transmit(self._answers[place], self._lengths[place], peer)
+
+    def silence(self, place):
+        """Keep that this request was here, and nothing to send when it comes again."""
+        self._lengths[place] = _SILENT
+
+    def yielding(self, place):
+        """Let this place give way to a younger request."""
+        self._turn = self._turn % 0xFFFF + 1
+        self._turns[place] = self._turn
+
+    def release(self, place):
+        """Give a place back."""
+        self._lengths[place] = -1
+        self._timers.stop(self._first + place)
 
     def _forget(self, i, now):
         self._lengths[i] = -1

@@ -58,7 +58,7 @@ class GroupBlocks(GroupRequest):
             down.response.payload = down.payload()
             down.response.rtt = now - self.sent & 0x3FFFFFFF
             self.deliver(down.response)
-        if self.round and not [row for row in self._rows if row[_ROUND] != self.round]:
+        if self.slot >= 0 and self.round and not [row for row in self._rows if row[_ROUND] != self.round]:
             self._next(now)
         return True
 

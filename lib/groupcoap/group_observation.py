@@ -107,6 +107,8 @@ class GroupObservation(GroupRequest):
             self._end(now)
         elif not self._rows:
             GroupRequest.acknowledged(self, ref, now)
+        else:
+            self.silent = False
 
     def deregister(self, now):
         """Tell the group, or the proxy, that notifications are no longer wanted."""

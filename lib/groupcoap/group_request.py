@@ -5,7 +5,7 @@ or Multicast-Signaling. Every answer is delivered with its origin; the rest of o
 its origin first, by a request of its own (§3.8).
 """
 
-from . import block, uri
+from . import block, options, uri
 from . import numbers as n
 from .request import Request, RequestFailed, insert
 from .timers import after
@@ -81,6 +81,9 @@ class GroupRequest(Request):
                 self.finish(now)
                 self.deliver(self.made(m, peer, now))
                 self._ended()
+        elif m.code == n.UNAUTHORIZED and not self.proxied and options.valid(m, n.ECHO) >= 0:
+            self.client.keep_echo(origin, bytes(m.value()))
+            self.refetch(origin, now)
         elif not self.fetch(m, peer, origin, now):
             self.deliver(self.made(m, peer, now))
 
@@ -102,9 +105,9 @@ class GroupRequest(Request):
     def fetch(self, m, peer, origin, now):
         """Is this the first of several blocks? Then the others are fetched, at once or later."""
         value = block.read(m, n.BLOCK2) if self.assembles and m.code >> 5 == 2 else -1
-        if value < 8 or not value & 8:
+        if value == -1 or 0 <= value < 8:
             return False
-        if value >> 4:
+        if value < 0 or value >> 4:
             self.lost += 1
         elif origin in self.fetched or origin in self.queue:
             pass  # an answer of this origin is already being fetched
@@ -185,14 +188,6 @@ class GroupRequest(Request):
             self.deliver(item)
         self.fetch_queued(self.client.now)
         self._ended()
-
-    def token_expired(self, slot, now):
-        """The time for answers is over, but for a request that still waits for its turn."""
-        self.client.now = now
-        if self.waiting:
-            self.client.endpoint.tokens.extend(slot, self.lifetime, now)
-        else:
-            self.expired(now)
 
     def expired(self, now):
         """The time for answers is over; what is being fetched is still awaited."""

@@ -32,7 +32,7 @@ def digits_value(text, base):
         digit = "0123456789abcdef".find(char)
         if not 0 <= digit < base:
             return -1
-        value = value * base + digit
+        value = min(value * base + digit, 0x10000)  # more than any of them may be
     return value
 
 

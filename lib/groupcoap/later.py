@@ -94,6 +94,19 @@ class Later:
         group = self._held.groups[i]
         observer = self._observers[i]
         upload = self._uploads[i]
+        try:
+            self._tell(i, m, peer, group, observer, upload, result, now)
+        except Exception:
+            if observer >= 0:
+                server.observers.postpone(observer, now)
+            raise
+        finally:
+            if upload >= 0:
+                server.uploads.release(upload)
+            self._free(i)
+
+    def _tell(self, i, m, peer, group, observer, upload, result, now):
+        server = self._server
         outcome = server.conclude(m, peer, group, self._resources[i], result, now, upload, observer)
         if observer >= 0:
             server.observers.made(observer, m, peer, self._resources[i], outcome, now)
@@ -103,7 +116,6 @@ class Later:
             server.say(m, peer, group, outcome)
         else:
             server.groups.answer(m, peer, group, outcome, now)
-        self._free(i)
 
     def _respond(self, i, m, peer, outcome, now):
         server = self._server

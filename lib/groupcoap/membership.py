@@ -11,7 +11,7 @@ from micropython import const
 
 from . import numbers as n
 from .held import Held
-from .timers import after
+from .timers import after, elapsed
 
 _NON = const(1)
 _SEEN = const(2)
@@ -54,7 +54,7 @@ class Memberships:
     def moment(self, group, now):
         """A random moment of the next Leisure period of this membership, which begins with this."""
         start = self._period_end[group - 1]
-        if start < 0:
+        if start < 0 or elapsed(now, start) > 0:  # there is none, or it has ended while the loop was late
             start = now
         leisure = max(0, self._leisure[group - 1])
         self._period_end[group - 1] = end = after(start, leisure)
@@ -63,20 +63,24 @@ class Memberships:
         return after(start, (r[0] << 8 | r[1]) * leisure >> 16)
 
     def request(self, m, peer, group, now):
-        """Take a group request; nothing but a Non-confirmable one is answered, and none is ever reset (§8.1)."""
+        """Take a group request: False where it is none for this member.
+
+        Nothing but a Non-confirmable one is answered, and none is ever reset (§8.1).
+        """
         if m.type() != _NON or self._leisure[group - 1] < 0:
-            return
+            return False
         server = self._server
         resource = server.group_resource(m)
         if resource is None or m.fields[_SEEN] & _BLOCK1:  # no block-wise request to a group (bis §3.8)
             server.suppressed += 1
-            return
+            return False
         if m.code == n.GET or m.code == n.FETCH:
             self.hold(m, m.end, peer, group, None, now)
-            return
+            return True
         outcome = server.evaluate(m, peer, group, now)  # it takes effect now, and is answered later
         if outcome is not None:
             self.answer(m, peer, group, outcome, now)
+        return True
 
     def answer(self, m, peer, group, outcome, now):
         """Send this outcome in the next Leisure period, if it is one to be said."""

@@ -244,6 +244,8 @@ class Writer:
 
 def uint_bytes(value):
     """An unsigned integer as the value of an option: no leading zero bytes, 0 is empty (RFC 7252 §3.2)."""
+    if value < 0:
+        raise ValueError("%d: expected an unsigned integer" % value)
     length = 0
     while value >> 8 * length:
         length += 1

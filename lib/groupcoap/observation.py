@@ -61,7 +61,7 @@ class Observation(Request):
             Request.take(self, m, peer, now)
         else:
             number = m.uint()
-            if self.last >= 0 and m.type() != n.ACK and not newer(number, self.last, self.at, now):
+            if self.registered and m.type() != n.ACK and not newer(number, self.last, self.at, now):
                 return
             self.last = number
             self.at = now
@@ -70,7 +70,7 @@ class Observation(Request):
             self.client.endpoint.tokens.extend(self.slot, span, now)
             self._drop(now)
             value = block.read(m, n.BLOCK2) if self.assembles else -1
-            if value < 8 or not value & 8:
+            if value == -1 or 0 <= value < 8:
                 self.deliver(self.made(m, peer, now))
             else:
                 self._fetch(m, value, peer, now)

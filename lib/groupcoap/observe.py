@@ -128,8 +128,9 @@ class Observers:
 
     def postpone(self, i, now):
         """There is no place to make what this observer is to be told: try again after the interval."""
-        self._states[i] = _CHANGED
-        self._timers.set(self._first + i, after(now, self._interval))
+        if self._resources[i] is not None:
+            self._states[i] = _CHANGED
+            self._timers.set(self._first + i, after(now, self._interval))
 
     def acknowledged(self, i, now):
         """The observer is there (Outgoing's owner)."""
@@ -164,10 +165,14 @@ class Observers:
             self._schedule(i, now)
             return
         self._states[i] = _BUSY
-        m = self._held.read(i)
-        outcome = self._server.evaluate(m, self._held.peers[i], self._held.groups[i], now, i)
-        if outcome is not None:
-            self.notify(i, outcome, now)
+        try:
+            m = self._held.read(i)
+            outcome = self._server.evaluate(m, self._held.peers[i], self._held.groups[i], now, i)
+            if outcome is not None:
+                self.notify(i, outcome, now)
+        except Exception:
+            self.postpone(i, now)
+            raise
 
     def _remove(self, i, now):
         self._server.endpoint.outgoing.cancel(self, i, now)

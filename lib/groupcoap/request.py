@@ -159,11 +159,10 @@ class Request:
                 pairs = [pair for pair in pairs if pair[0] != n.IF_NONE_MATCH]
             elif up.size is not None:
                 insert(pairs, n.SIZE1, uint_bytes(up.size))
-        echo = self.echo
-        if echo is None and not self.proxied:
-            echo = self.client.take_echo(self.peer)
-        if echo is not None:
-            insert(pairs, n.ECHO, echo)
+        if self.echo is None and not self.proxied:
+            self.echo = self.client.take_echo(self.peer)
+        if self.echo is not None:
+            insert(pairs, n.ECHO, self.echo)
         kind = n.CON if self.confirmable else n.NON
         out.begin(kind, self.method, self.mid, endpoint.tokens.rows, ROW * self.slot, TOKEN_LENGTH)
         for number, value in pairs:
@@ -210,7 +209,8 @@ class Request:
             return False  # a critical option that is not known here, or has no place in a response (RFC 7252 §5.4.1)
         self.client.now = now
         self.heard(now)
-        self.take(m, peer, now)
+        if self.slot >= 0:  # else another request, whose turn came, has cancelled this one
+            self.take(m, peer, now)
 
     def take(self, m, peer, now):
         """Take a response that may be: a step of a transfer, or the last one."""
@@ -232,8 +232,8 @@ class Request:
         szx = value & 7
         if m.code == n.REQUEST_ENTITY_TOO_LARGE and value >= 0 and szx < up.szx and not up.at:
             up.szx = szx
-        elif m.code >> 5 == 2 and up.more and value >= 0:
-            if value >> 4 << szx + 4 != up.at:
+        elif m.code >> 5 == 2 and up.more:
+            if value < 0 or value >> 4 << szx + 4 != up.at:
                 self.fail("the acknowledged block is not the one that was sent", now)
                 return True
             up.advance()
@@ -266,6 +266,8 @@ class Request:
         elif not success:
             self.end(self.made(m, peer, now), now)
             return None
+        if down.response is None:  # begun anew
+            down.response = self.made(m, peer, now, b"")
         problem = down.take(m, value)
         if problem is None:
             if value & 8:
@@ -342,7 +344,7 @@ class Request:
         """The time for a response is over (Tokens' owner)."""
         self.client.now = now
         if self.waiting or (self.confirmable and self.silent):  # not yet sent, or its message has an end of its own
-            self.client.endpoint.tokens.extend(slot, self.lifetime, now)
+            self.client.endpoint.tokens.extend(slot, max(self.lifetime, _RETRY), now)
         else:
             self.expired(now)
 

@@ -112,6 +112,8 @@ class Cache:
                 item = _copy(entry, now, item.rtt)
             elif item.code == n.CONTENT:
                 self._store(key, item, request, now)
+            elif entry is not None:
+                entry.request = request
         deliver(item)
 
     def _find(self, key, origin):

@@ -39,6 +39,8 @@ _PROXY = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _KNOWN = _PROXY + (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.ACCEPT)
 _KNOWN += (n.IF_MATCH, n.IF_NONE_MATCH, n.URI_PATH_ABBREV, n.BLOCK1, n.BLOCK2)
 
+_FAULT = (n.INTERNAL_SERVER_ERROR, (), b"")  # made before the heap may be full
+
 _CORE = ".well-known/core"
 _TAG_BYTES = const(6)
 
@@ -161,11 +163,9 @@ class Server:
         plain = bytes
 
         def request(m, peer, group, now):
-            """Take a request (Endpoint's role)."""
+            """Take a request (Endpoint's role); False where it is none for this server."""
             if group:
-                if self.groups is not None:
-                    self.groups.request(m, peer, group, now)
-                return
+                return self.groups is not None and self.groups.request(m, peer, group, now)
             entry = entry_of(m.path)
             if entry is not None:
                 resource, read, path, size, options, length = entry
@@ -308,6 +308,8 @@ class Server:
                 pass
             elif seen & _BLOCK2 or hasattr(body, "readinto") or len(body) > self._block:
                 code, pairs, body = self.downloads.cut(m, peer, code, pairs, body, now)
+        if self.echo is not None and not group and seen >> 29:  # what a group request was answered with comes back
+            self.echo.returned(m, peer, now)
         if group and self.echo is not None and observer < 0:
             size = 5 + len(body) + sum([2 + len(value) for _, value in pairs])
             if self.echo.needed(m, peer, size, now):
@@ -322,8 +324,11 @@ class Server:
 
     def _failure(self, error):
         if not isinstance(error, errors.ResponseError):
-            self.failed(error)
-            return n.INTERNAL_SERVER_ERROR, (), b""
+            try:
+                self.failed(error)
+            except Exception:
+                pass  # it could not even be told
+            return _FAULT
         age = error.max_age
         return error.code, () if age is None else ((n.MAX_AGE, uint_bytes(age)),), str(error).encode()
 
@@ -428,7 +433,7 @@ class Server:
 
     def _with_origin(self, m, pairs):
         if self._origin and m.find(self._signaling) >= 0:  # profile 00: say whose answer this is
-            return list(pairs) + [(self._forwarding, self._origin)]
+            return ordered(list(pairs) + [(self._forwarding, self._origin)])
         return pairs
 
     def silent(self, m, group, outcome):

@@ -1,8 +1,9 @@
 """The one structure that every deadline of a node hangs on: a heap of timers whose number is fixed at start.
 
 A time is a number of milliseconds masked to 30 bits, as on every board; two are compared by the sign of their wrapped
-difference, so that all deadlines lie within 2^29 ms (6.2 days) of now. A table takes its timers by `reserve`, one a
-slot; each is set, moved and stopped in O(log n) without allocating, and the next deadline is one look-up.
+difference. No deadline is more than 2^28 ms (3.1 days) ahead, so that one that is overdue by less than that still comes
+before all others. A table takes its timers by `reserve`, one a slot; each is set, moved and stopped in O(log n) without
+allocating, and the next deadline is one look-up.
 """
 
 from array import array
@@ -12,11 +13,11 @@ from micropython import const
 _MASK = const(0x3FFFFFFF)
 _HALF = const(0x20000000)
 
-MAX_SPAN = const(0x1FFFFFFF)
+MAX_SPAN = const(0x0FFFFFFF)
 
 
 def after(now, span):
-    """The time `span` ms after `now`; at most 2^29 - 1 ms ahead."""
+    """The time `span` ms after `now`; at most 2^28 - 1 ms ahead."""
     return now - _MASK - 1 + min(span, MAX_SPAN) & _MASK  # never leaves a board's 31 bits
 
 

@@ -127,6 +127,7 @@ class Download:
         if self._sink is not None or self._restarts == _RESTARTS:
             return False
         self._restarts += 1
+        self.response = None
         self._body = bytearray()
         self.size = 0
         return True

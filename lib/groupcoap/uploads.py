@@ -133,6 +133,10 @@ class Uploads:
         code, pairs, body = outcome
         self._outcomes[i] = code, pairs, bytes(body)
 
+    def release(self, i):
+        """The handler of this upload works on it no more."""
+        self._running[i] = 0
+
     def _start(self, i, key, m, handler, streamed, now):
         # The place of a new upload, or -1 if it is to be longer than what there is room for.
         size1 = m.option_uint(n.SIZE1, 0)

@@ -1,6 +1,7 @@
 """Clock, entropy and waiting on MicroPython: asyncio has no datagram endpoints, but its IO queue awaits readability."""
 
 import asyncio
+import gc
 import os
 import select
 import socket
@@ -38,13 +39,20 @@ class _Readable:
     # An awaitable that allocates nothing: the loop puts the task back when the socket has something.
     def __init__(self):
         self.socket = None
+        self.reserve = bytearray(256)  # room to wait in when the heap is full
 
     def __iter__(self):
         return self
 
     def __next__(self):
         if self.socket is not None:
-            core._io_queue.queue_read(self.socket)
+            try:
+                core._io_queue.queue_read(self.socket)
+            except MemoryError:  # half entered, it would count as waited for, and a poll crash on it
+                core._io_queue.map.pop(id(self.socket), None)
+                self.reserve = None
+                gc.collect()
+                core._io_queue.queue_read(self.socket)
             self.socket = None
             return None
         raise StopIteration
@@ -55,6 +63,11 @@ _readable = _Readable()
 
 def readable(socket):
     """Await a datagram (or an error) on this socket."""
+    if _readable.reserve is None:
+        try:
+            _readable.reserve = bytearray(256)
+        except MemoryError:
+            pass
     _readable.socket = socket  # taken up by the await before any other task runs
     return _readable
 

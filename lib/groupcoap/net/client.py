@@ -51,9 +51,12 @@ class Responses:
         """Take what the request delivers."""
         if not isinstance(item, Response):
             self.slot = -1
+            self._client.ended(self)
         elif len(self._items) >= _BACKLOG:
             self.lost += 1
-            return
+            if self.request.observe is None:
+                return
+            self._items.pop(0)  # the last state is what counts
         self._items.append(item)
         self._event.set()
 
@@ -65,6 +68,8 @@ class Responses:
             self._event.clear()
             await self._event.wait()
         item = self._items.pop(0)
+        if not isinstance(item, Response):
+            self._items.append(None)  # the end stays the end
         if item is None:
             raise StopAsyncIteration
         if isinstance(item, Exception):
@@ -82,6 +87,8 @@ class Responses:
         if self.slot >= 0:
             self.slot = -1
             self._client.close_request(self.request)
+        self._items = [None]
+        self._event.set()
 
 
 class Client:
@@ -98,8 +105,9 @@ class Client:
         self._bytes = len(own)  # of a peer's address
         if multicast_interface is not None and self._bytes == 6:
             multicast_interface = uri.ip_bytes(multicast_interface)
-        endpoint = self.node.endpoint(own, multicast_interface, multicast_ttl, token_slots=slots)
+        endpoint = self.node.endpoint(own, multicast_interface, multicast_ttl, token_slots=slots, outgoing=slots)
         self._client = protocol.Client(endpoint, **how)
+        self._open = []
         self.node.start()
 
     def request(self, method, target, payload=b"", **how):
@@ -110,6 +118,8 @@ class Client:
         options, proxy (URI or IP, text), profile ("07" or "00"), timeout (whole s, how long a group's answers are
         wanted), copies, confirmable, observe, block_size, sink, max_payload, size. Raises ValueError and RequestFailed.
         """
+        if self._open is None:
+            raise RequestFailed("the client is closed")
         target = uri.parse(target)
         if target.scheme != "coap":
             raise ValueError("scheme %s: expected coap" % target.scheme)
@@ -130,6 +140,7 @@ class Client:
         responses = Responses(self)
         now = platform.clock()
         responses.request = self._client.send(responses.deliver, now, method, target, payload, **how)
+        self._open.append(responses)
         self.node.wake(now)
         return responses
 
@@ -141,6 +152,11 @@ class Client:
         else:
             self._client.deregister(request, now)
         self.node.wake(now)
+
+    def ended(self, responses):
+        """These responses have come to their end."""
+        if self._open and responses in self._open:
+            self._open.remove(responses)
 
     async def _one(self, method, target, payload, how):
         responses = self.request(method, target, payload, **how)
@@ -194,7 +210,10 @@ class Client:
         return self.request(n.GET, target, observe=True, **how)
 
     def close(self):
-        """Give the socket back."""
+        """Give the socket back; every iterator that is open ends."""
+        for responses in list(self._open or ()):
+            responses.close()
+        self._open = None
         self.node.stop()
 
     async def __aenter__(self):

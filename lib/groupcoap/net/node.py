@@ -86,6 +86,7 @@ class Link:
     def _receive_again(self, s, group, now):
         # The heap has no piece as long as a datagram may be: make room, and take it once more. If there is still none,
         # it goes into a short piece, as most are short; one that is longer is lost, since it would come again and again.
+        # False where there is no room even for that.
         self.no_memory += 1
         self.endpoint.message.buf = b""  # the datagram before: its place may be what is missing
         gc.collect()
@@ -96,12 +97,16 @@ class Link:
             except MemoryError:
                 size = _SMALL
                 data, raw = s.recvfrom(size + 1)
+        except OSError:
+            return True
+        except MemoryError:
+            return False
+        try:
             if len(data) <= size:
                 self.endpoint.receive(data, len(data), self._peers.get(raw) or self._heard(raw), group, now)
-        except OSError:
-            pass
         except Exception as e:
             self._node.fault(e)
+        return True
 
     async def serve(self, port, group):
         """Receive from this port for ever, as membership number `group`; open its socket where it is closed."""
@@ -123,12 +128,12 @@ class Link:
                     recvfrom = s.recvfrom
                 except (OSError, ValueError):
                     await asyncio.sleep(1)
-            if left:
+            if left > 0:
                 await platform.readable(s)
-            else:
-                await asyncio.sleep(0)
+            else:  # without a place to wait in, look again in a second: a sleep takes no heap
+                await asyncio.sleep(-left)
             now = clock()
-            alone = left  # mostly one datagram wakes us, and to find that out by an EAGAIN takes time and heap
+            alone = left > 0  # mostly one datagram wakes us, and to find that out by an EAGAIN takes time and heap
             left = _BURST
             try:
                 while left:
@@ -152,7 +157,8 @@ class Link:
                     self.receive_errors += 1
             except MemoryError as e:
                 if data is None:
-                    self._receive_again(s, group, now)
+                    if not self._receive_again(s, group, now):
+                        left = -1
                 else:
                     self._node.fault(e)
             except Exception as e:  # a fault of ours costs this datagram, not the node

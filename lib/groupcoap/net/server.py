@@ -27,6 +27,8 @@ def spawner(node):
     async def run(coroutine, done):
         try:
             result = await coroutine
+        except asyncio.CancelledError:
+            result = RuntimeError("the resource's task was cancelled")
         except Exception as e:
             result = e
         now = platform.clock()
