@@ -82,6 +82,7 @@ def build(node, config):
             rt=entry["rt"],
             interface=entry["if"],
             title=entry["title"],
+            accepts=(None, entry["content_format"]),
         )
         value = Value(resource, entry["value"], server.etag if entry["etag"] else None)
         server.add(resource, GET=value.get, PUT=value.put)

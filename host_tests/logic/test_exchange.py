@@ -125,24 +125,29 @@ def test_kept_answer_is_sent_again():
     wire, kept = keeping()
     place = kept.enter(CLIENT, 1, False, 1000, wire.now)
     assert repeated(kept, place) == []
-    kept.keep(place, b"answer....", 6, 4)
+    kept.keep(place, b"answer....", 6)
     assert repeated(kept, place) == [(b"answer", CLIENT)]
 
 
-def test_answer_that_is_too_long_is_kept_up_to_its_token():
-    wire, kept = keeping(size=8)
+def test_answer_that_is_too_long_is_kept_without_its_payload_or_without_its_options():
+    wire, kept = keeping(size=16)
     place = kept.enter(CLIENT, 1, False, 1000, wire.now)
-    kept.keep(place, b"12345678", 8, 6)
-    assert repeated(kept, place) == [(b"12345678", CLIENT)]
-    kept.keep(place, b"123456789", 9, 6)
-    assert repeated(kept, place) == [(b"123456", CLIENT)]
+    etag = [(n.ETAG, b"tag")]
+    for options, payload, expected in (
+        (etag, b"12345", (etag, b"12345")),
+        (etag, b"123456", (etag, b"")),
+        ([(n.ETAG, b"12345678"), (n.MAX_AGE, b"\x10\x00")], b"1", ([], b"")),
+    ):
+        data = datagram(n.ACK, n.CHANGED, 1, b"tk", options, payload)
+        kept.keep(place, data, len(data))
+        assert repeated(kept, place) == [(datagram(n.ACK, n.CHANGED, 1, b"tk", *expected), CLIENT)]
 
 
 def test_kept_answers_do_not_mix():
     wire, kept = keeping()
     one, two = kept.enter(CLIENT, 1, False, 1000, wire.now), kept.enter(OTHER, 1, False, 1000, wire.now)
-    kept.keep(one, b"one", 3, 3)
-    kept.keep(two, b"two", 3, 3)
+    kept.keep(one, b"one", 3)
+    kept.keep(two, b"two", 3)
     assert repeated(kept, one)[0][0] == b"one" and repeated(kept, two)[0][0] == b"two"
 
 
@@ -153,7 +158,7 @@ def test_answers_that_are_all_young_leave_no_place():
 
 def test_kept_answer_is_forgotten_after_its_lifetime():
     wire, kept = keeping(1)
-    kept.keep(kept.enter(CLIENT, 1, False, 1000, wire.now), b"one", 3, 3)
+    kept.keep(kept.enter(CLIENT, 1, False, 1000, wire.now), b"one", 3)
     wire.advance(999)
     assert kept.find(CLIENT, 1) == 0
     wire.advance(1)
@@ -166,7 +171,7 @@ def test_oldest_answer_to_an_idempotent_request_gives_way():
     kept = Kept(3, 16, 6, wire.timers)
     places = [kept.enter(CLIENT, mid, mid > 1, 1000, wire.now) for mid in (1, 2, 3)]
     for place in places:
-        kept.keep(place, b"answer", 6, 4)
+        kept.keep(place, b"answer", 6)
     assert kept.enter(CLIENT, 4, True, 1000, wire.now) == places[1]
     assert [kept.find(CLIENT, mid) >= 0 for mid in (1, 2, 3, 4)] == [True, False, True, True]
 
@@ -176,7 +181,7 @@ def test_answer_that_is_still_to_come_gives_way_to_nothing():
     kept = Kept(1, 16, 6, wire.timers)
     place = kept.enter(CLIENT, 1, True, 1000, wire.now)
     assert kept.enter(CLIENT, 2, True, 1000, wire.now) == -1
-    kept.keep(place, b"answer", 6, 4)
+    kept.keep(place, b"answer", 6)
     assert kept.enter(CLIENT, 2, True, 1000, wire.now) == place
 
 

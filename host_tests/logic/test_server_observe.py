@@ -403,22 +403,32 @@ def test_every_eighth_is_confirmable():
     assert kinds == ([n.NON] * 7 + [n.CON]) * 3
 
 
-def test_one_is_confirmable_when_the_last_was_half_a_day_ago():
-    for span, kind in ((HALF_DAY - 1, n.NON), (HALF_DAY, n.CON), (7 * 2 * HALF_DAY, n.CON), (24 * HALF_DAY, n.CON)):
-        site = Observed()
-        site.observe()
-        site.wait(span)
-        assert [sent.kind for sent in site.change()] == [kind], span
+def test_observer_of_what_does_not_change_is_asked_whether_it_is_there_twice_a_day():
+    site = Observed()
+    site.observe()
+    assert site.wait(HALF_DAY - 1) == []
+    for _ in range(3):
+        (sent,) = site.wait(1)
+        assert sent.kind == n.CON and sent.payload == b"21.5"
+        site.acknowledge(sent)
+        assert site.wait(HALF_DAY + 3000 - 1) == []
 
 
-def test_acknowledged_notification_counts_for_the_next_half_day():
+def test_observer_that_is_gone_is_forgotten_though_nothing_changes():
     site = Observed()
     site.observe()
     site.wait(HALF_DAY)
-    site.acknowledge(site.change()[0])
-    site.wait(HALF_DAY - 1)
+    assert len(site.server.observers) == 1
+    site.wait(100000)
+    assert len(site.server.observers) == 0
+
+
+def test_notification_is_confirmable_half_a_day_after_the_last_confirmed_one():
+    site = Observed()
+    site.observe()
+    site.wait(HALF_DAY - 1000)
     assert [sent.kind for sent in site.change()] == [n.NON]
-    site.wait(HALF_DAY)
+    site.wait(4000)
     assert [sent.kind for sent in site.change()] == [n.CON]
 
 

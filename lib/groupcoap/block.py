@@ -37,14 +37,14 @@ def read(m, number):
 
 
 def key_of(m, peer):
-    """Whose transfer this request belongs to, and of what: peer, method, path, and a hash of the query."""
+    """Whose transfer this request belongs to, and of what: peer, method, path, a hash of query and Request-Tags."""
     query = 0
     m.rewind()
     while True:
         number = m.step()
         if number < 0:
             return peer, m.code, m.path, query
-        if number == n.URI_QUERY:
+        if number == n.URI_QUERY or number == n.REQUEST_TAG:
             for byte in m.value():
                 query = (query * 33 + byte) & 0xFFFFFF
-            query = (query * 33 + 256) & 0xFFFFFF
+            query = (query * 33 + number) & 0xFFFFFF

@@ -250,7 +250,7 @@ class Endpoint:
         def keep(buf, length, to):
             if to == peer and answers(buf):
                 self.transmit = transmit
-                self.kept.keep(place, buf, length, 4 + (buf[0] & 15))
+                self.kept.keep(place, buf, length)
                 if buf[1] >> 5 == 4 or buf[1] == n.SERVICE_UNAVAILABLE:  # without effect: it may be refused anew
                     self.kept.yielding(place)
             transmit(buf, length, to)

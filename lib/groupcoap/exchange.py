@@ -10,11 +10,13 @@ from array import array
 
 from micropython import const
 
-from .hot import KEY_BYTES_A_WORD, copy, same
+from .hot import KEY_BYTES_A_WORD, copy, same, scan
 from .timers import after
 
 _MASK = const(0x3FFFFFFF)
 _HEADER = const(5)  # words in front of the rows of `Recent`
+_END = const(7)  # fields of a scanned message: where its options end,
+_LONGEST = const(11)  # and how long it may be
 _SILENT = const(0x7FFF)  # in place of an answer's length
 _SWEEP = const(0x8000000)  # ms; well below the clock's half
 
@@ -60,6 +62,8 @@ class Kept:
 
     def __init__(self, places, size, address_bytes, timers):
         self._size = size
+        self._fields = array("i", bytes(48))
+        self._fields[_LONGEST] = 0xFFFF
         self._key = 2 + address_bytes
         self._keys = bytearray(places * self._key)
         self._answers = [bytearray(size) for _ in range(places)]
@@ -104,10 +108,11 @@ class Kept:
         self._timers.set(self._first + place, after(now, lifetime))
         return place
 
-    def keep(self, place, buf, n, head):
-        """Keep the answer buf[:n], or, if that is too long, its header and token, buf[:head]."""
+    def keep(self, place, buf, n):
+        """Keep the answer buf[:n], or, if that is too long, what is in front of its payload, or of its options."""
         if n > self._size:
-            n = head
+            scan(buf, n, self._fields)
+            n = self._fields[_END] if self._fields[_END] <= self._size else self._fields[0]
         self._lengths[place] = copy(self._answers[place], 0, buf, 0, n)
 
     def repeat(self, place, transmit, peer):

@@ -13,6 +13,7 @@ from .message import Message
 from .timers import after
 
 _ACK_DELAY = const(1000)  # ms; below the client's ACK_TIMEOUT
+_NOBODY = const(-2)  # in place of an observer: what is being made is not to be told
 _RETRY = const(5)  # s after which a client may come again when all places are taken
 
 
@@ -73,18 +74,25 @@ class Later:
     def repeated(self, m, peer):
         """Take a CON that comes again: True if its answer is still to come."""
         for i in range(len(self._acked)):
-            if self._held.peers[i] == peer and self._observers[i] < 0 and self._messages[i].mid() == m.mid():
+            if self._held.peers[i] == peer and self._observers[i] == -1 and self._messages[i].mid() == m.mid():
                 if self._acked[i]:
                     self._server.endpoint.acknowledge(m, peer)
                 return True
         return False
+
+    def leave(self, observer, group=0):
+        """Forget whom to tell what is being made for this observer, or (observer -1) for requests to this group."""
+        for i in range(len(self._observers)):
+            if self._held.peers[i] is not None:
+                if self._observers[i] == observer if observer >= 0 else self._held.groups[i] == group:
+                    self._observers[i] = _NOBODY
 
     def _ack_due(self, i, now):
         endpoint = self._server.endpoint
         m = self._messages[i]
         self._acked[i] = 1
         endpoint.acknowledge(m, self._held.peers[i])
-        self._keep(i, 4, 4)
+        self._keep(i, 4)
 
     def _done(self, i, result, now):
         # The coroutine has ended, with this result or exception.
@@ -106,10 +114,12 @@ class Later:
             self._free(i)
 
     def _tell(self, i, m, peer, group, observer, upload, result, now):
+        if observer == _NOBODY:
+            return
         server = self._server
         outcome = server.conclude(m, peer, group, self._resources[i], result, now, upload, observer)
         if observer >= 0:
-            server.observers.made(observer, m, peer, self._resources[i], outcome, now)
+            server.observers.notify(observer, outcome, now)
         elif not group:
             self._respond(i, m, peer, outcome, now)
         elif m.code == n.GET or m.code == n.FETCH:
@@ -135,14 +145,14 @@ class Later:
         else:
             server.write(m, n.NON, endpoint.next_mid(), outcome)
         if not self._acked[i]:
-            self._keep(i, endpoint.out.end, 4 + (endpoint.buf[0] & 15))
+            self._keep(i, endpoint.out.end)
         endpoint.send(peer)
 
-    def _keep(self, i, length, head):
+    def _keep(self, i, length):
         # What stands in the endpoint's buffer answers the request when that comes again.
         if self._kept[i] >= 0:
             endpoint = self._server.endpoint
-            endpoint.kept.keep(self._kept[i], endpoint.buf, length, head)
+            endpoint.kept.keep(self._kept[i], endpoint.buf, length)
 
     def acknowledged(self, i, now):
         """The client has the separate response (Outgoing's owner)."""

@@ -17,7 +17,8 @@ from .timers import after, elapsed
 
 _CHANGED = const(1)
 _BUSY = const(2)  # a CON is out, or the answer being made
-_TIMED = const(4)  # its moment within Leisure is chosen
+_TIMED = const(4)  # its moment is chosen
+_IDLE = const(8)  # nothing has been told for longer than the interval
 _CON_EVERY = const(8)  # notifications
 _CON_WITHIN = const(86400000 // 2)  # ms; at least once in 24 hours (§4.5)
 _MASK = const(0xFFFFFF)
@@ -59,8 +60,10 @@ class Observers:
             return None
         self._resources[i] = resource
         self._formats[i] = content_format
-        self._states[i] = self._counts[i] = 0
+        self._states[i] = _IDLE
+        self._counts[i] = 0
         self._confirmed[i] = now
+        self._timers.set(self._first + i, after(now, _CON_WITHIN))
         self._mids[i] = -1
         return self._next()
 
@@ -88,11 +91,6 @@ class Observers:
         for i in range(len(self._resources)):
             if self._resources[i] is not None and self._mids[i] == mid and self._held.peers[i] == peer:
                 self._remove(i, now)
-
-    def made(self, i, m, peer, resource, outcome, now):
-        """Send what an async resource has made for this request, if that is still the observer in this place."""
-        if self._resources[i] is resource and self._held.find(m, peer, i) == i:
-            self.notify(i, outcome, now)
 
     def notify(self, i, outcome, now):
         """Send this outcome to an observer; one that is no 2.xx is the last that it hears (§4.2)."""
@@ -137,7 +135,10 @@ class Observers:
         self._states[i] &= ~_BUSY
         self._counts[i] = 0
         self._confirmed[i] = now
-        self._schedule(i, now)
+        if self._timers.running(self._first + i):
+            self._schedule(i, now)
+        else:  # the interval is over
+            self._due(i, now)
 
     def message_failed(self, i, reset, now):
         """The observer is not interested any more, or gone (§4.5; Outgoing's owner)."""
@@ -155,26 +156,46 @@ class Observers:
         return uint_bytes(number)
 
     def _schedule(self, i, now):
-        if self._states[i] == _CHANGED and not self._timers.running(self._first + i):
+        state = self._states[i]
+        running = self._timers.running(self._first + i)
+        if state & _CHANGED and not state & (_BUSY | _TIMED) and (state & _IDLE or not running):
             group = self._held.groups[i]
-            self._states[i] |= _TIMED
+            self._states[i] = _CHANGED | _TIMED
             self._timers.set(self._first + i, self._server.groups.moment(group, now) if group else now)
 
     def _due(self, i, now):
-        if not self._states[i] & _TIMED:  # the interval is over
+        state = self._states[i]
+        if state & _IDLE:  # nothing has changed for long: is the observer still there?
+            self._states[i] = _CHANGED
+            self._counts[i] = _CON_EVERY
             self._schedule(i, now)
+            return
+        if not state & _TIMED:  # the interval is over
+            if state & _CHANGED:
+                self._schedule(i, now)
+            elif not state & _BUSY:
+                self._states[i] = _IDLE
+                self._timers.set(self._first + i, after(now, _CON_WITHIN))
             return
         self._states[i] = _BUSY
         try:
             m = self._held.read(i)
             outcome = self._server.evaluate(m, self._held.peers[i], self._held.groups[i], now, i)
-            if outcome is not None:
+            if outcome is not None and self._resources[i] is not None:  # a handler may leave the group
                 self.notify(i, outcome, now)
         except Exception:
             self.postpone(i, now)
             raise
 
+    def sent(self, m, peer, mid):
+        """The first response to this observer went out Non-confirmable with this Message ID."""
+        i = self._held.find(m, peer)
+        if i >= 0:
+            self._mids[i] = mid
+
     def _remove(self, i, now):
+        if self._server.later is not None:
+            self._server.later.leave(i)
         self._server.endpoint.outgoing.cancel(self, i, now)
         self._timers.stop(self._first + i)
         self._resources[i] = None

@@ -117,6 +117,11 @@ def refused(message, known=None, bit=1):
         previous = number
 
 
+def uint(message, number, default=None):
+    """The first option of this number as an unsigned integer, where it has a length in its bounds, or `default`."""
+    return message.uint() if valid(message, number) >= 0 else default
+
+
 def valid(message, number):
     """Move to this option if it is there with a length in its bounds: its length in bytes, else -1 (§5.4.3)."""
     length = message.find(number)

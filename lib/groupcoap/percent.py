@@ -5,6 +5,11 @@ PATH_SAFE = b"-._~!$&'()*+,;=:@"  # what a path segment may have besides letters
 
 def percent_encode(data, safe):
     """Text of bytes, where all but letters, digits and the characters in `safe` becomes %XX."""
+    for byte in data:
+        if byte not in safe and not (byte < 128 and chr(byte).isalpha() or 48 <= byte < 58):
+            break
+    else:
+        return str(data, "utf-8")
     text = ""
     for byte in data:
         char = chr(byte)

@@ -180,6 +180,9 @@ class Resource:
             result = result.encode()
         elif not isinstance(result, (bytes, bytearray, memoryview)) and not hasattr(result, "readinto"):
             raise TypeError("a handler gave back %s" % type(result))
+        if code >> 5 != 2 and hasattr(result, "readinto"):
+            close(result)
+            raise TypeError("a handler gave back a stream with code %d.%02d" % (code >> 5, code & 31))
         if code != _CONTENT:
             return code, own, result
         if own:

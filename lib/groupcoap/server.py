@@ -100,7 +100,8 @@ class Server:
         if uploads:
             from .uploads import Uploads
 
-            self.uploads = Uploads(endpoint.timers, uploads, upload_bytes, lifetime, self._szx)
+            patience = endpoint.parameters.max_transmit_wait
+            self.uploads = Uploads(endpoint.timers, uploads, upload_bytes, lifetime, patience, self._szx)
         self.downloads = Downloads(self, downloads, self._szx, lifetime)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
@@ -123,6 +124,8 @@ class Server:
     def leave(self, group, now):
         """Count the membership of this number no more; what was observed by it is so no longer."""
         self.groups.leave(group)
+        if self.later is not None:
+            self.later.leave(-1, group)
         if self.observers is not None:
             self.observers.leave(group, now)
 
@@ -385,7 +388,7 @@ class Server:
         return m.uint() if options.valid(m, n.OBSERVE) >= 0 else -1
 
     def _check_format(self, m, resource):
-        if resource.accepts is not None and m.option_uint(n.CONTENT_FORMAT) not in resource.accepts:
+        if resource.accepts is not None and options.uint(m, n.CONTENT_FORMAT) not in resource.accepts:
             raise errors.UnsupportedContentFormat()
 
     def etag(self, body):
@@ -408,6 +411,8 @@ class Server:
         options = encoded(self._with_origin(m, pairs))
         try:
             self._reply(peer, m, code, options, len(options), body, len(body))
+            if m.fields[_SEEN] & _OBSERVE and self.observers is not None and m.type() == n.NON:
+                self.observers.sent(m, peer, self.endpoint.mids[0])
         except ValueError as e:  # more than one message holds
             self.failed(e)
             self._reply(peer, m, n.INTERNAL_SERVER_ERROR)

@@ -8,12 +8,12 @@ from array import array
 
 from micropython import const
 
-from . import block, errors
+from . import block, errors, options
 from . import numbers as n
 from .block import key_of
 from .hot import copy
 from .message import Message, uint_bytes
-from .timers import after
+from .timers import after, elapsed
 
 _FRONT = const(160)  # bytes for header, token and options of the last block
 _END = const(7)  # field of a message: where its options end
@@ -44,16 +44,17 @@ class Streamed:
 class Uploads:
     """Up to `places` Block1 transfers at a time, each of up to `size` bytes where it is not streamed.
 
-    A place is kept for `lifetime` ms after its last block. One that has ended keeps its outcome, for a last block that
-    comes again, until the place is needed.
+    A place is kept for `lifetime` ms after its last block, and for `patience` ms where another one needs it. One that
+    has ended keeps its outcome, for a last block that comes again, until the place is needed.
     """
 
-    def __init__(self, timers, places, size, lifetime, szx):
+    def __init__(self, timers, places, size, lifetime, patience, szx):
         self._size = size
         self._szx = szx
         self._lifetime = lifetime
+        self._patience = patience
         self._bufs = [bytearray(_FRONT + size) for _ in range(places)]
-        self._keys = [None] * places  # (peer, method, path, query, Request-Tag)
+        self._keys = [None] * places  # what `key_of` gives
         self._formats = [None] * places  # Content-Format of the first block
         self._received = array("i", bytes(4 * places))
         self._firsts = array("i", bytes(4 * places))  # Message ID of the first block
@@ -69,7 +70,7 @@ class Uploads:
     def take(self, m, peer, resource, handler, now):
         """Take a block: the whole request as a Message when this was the last, a result to close with, or an outcome.
 
-        Gives (message, None), (None, outcome), or (None, None) where a stream has ended: then `finish` has its result.
+        Gives (message, None), (None, outcome), or (None, None) where a stream has ended: then `close` has its result.
         """
         self.place = -1
         value = block.read(m, n.BLOCK1)
@@ -79,7 +80,7 @@ class Uploads:
             raise errors.BadRequest("Block1: a block of %d bytes" % length)
         if not num and not more:
             return m, None
-        key = key_of(m, peer) + (m.option(n.REQUEST_TAG),)
+        key = key_of(m, peer)
         i = self._keys.index(key) if key in self._keys else -1
         if i >= 0 and not more and self._mids[i] == m.mid() and self._outcomes[i] is not None:
             return None, self._outcomes[i]
@@ -92,7 +93,7 @@ class Uploads:
                 return None, self._too_large()
         elif i < 0 or self._outcomes[i] is not None or self._running[i]:
             return None, (n.REQUEST_ENTITY_INCOMPLETE, (), b"block %d without those before" % num)
-        elif m.option_uint(n.CONTENT_FORMAT) != self._formats[i]:
+        elif options.uint(m, n.CONTENT_FORMAT) != self._formats[i]:
             return None, (n.REQUEST_ENTITY_INCOMPLETE, (), b"another Content-Format than before")
         start = num * size
         if start + length == self._received[i] and more:
@@ -125,7 +126,11 @@ class Uploads:
         """Close the stream that `take` has completed: what it gives back."""
         sink = self._sinks[self.place]
         self._sinks[self.place] = None
-        return sink.close()
+        result = sink.close()
+        if hasattr(result, "send"):
+            result.close()
+            raise TypeError("close() of a stream is a plain function, not an async one")
+        return result
 
     def done(self, i, outcome):
         """Keep the outcome of a completed upload for its last block when that comes again."""
@@ -139,16 +144,17 @@ class Uploads:
 
     def _start(self, i, key, m, handler, streamed, now):
         # The place of a new upload, or -1 if it is to be longer than what there is room for.
-        size1 = m.option_uint(n.SIZE1, 0)
-        if not streamed and size1 > self._size:
+        if not streamed and options.uint(m, n.SIZE1, 0) > self._size:
             return -1
         if i < 0:
             for i in range(len(self._keys)):
                 if self._keys[i] is None or self._outcomes[i] is not None:
                     break
             else:
-                for i in range(len(self._keys)):  # one that this client has broken off
-                    if self._keys[i][:3] == key[:3] and not self._running[i]:
+                for i in range(len(self._keys)):  # one that this client has broken off, or any that is silent
+                    left = elapsed(self._timers.when(self._first + i), now)
+                    old = self._keys[i][:3] == key[:3] or self._lifetime - left > self._patience
+                    if old and not self._running[i]:
                         break
                 else:
                     raise errors.ServiceUnavailable("too many uploads", _RETRY)
@@ -159,7 +165,7 @@ class Uploads:
             self._sinks[i] = handler.open(m)
         self._keys[i] = key
         self._firsts[i] = m.mid()
-        self._formats[i] = m.option_uint(n.CONTENT_FORMAT)
+        self._formats[i] = options.uint(m, n.CONTENT_FORMAT)
         self._received[i] = 0
         return i
 

@@ -85,7 +85,7 @@ class Link:
 
     def _receive_again(self, s, group, now):
         # The heap has no piece as long as a datagram may be: make room, and take it once more. If there is still none,
-        # it goes into a short piece, as most are short; one that is longer is lost, since it would come again and again.
+        # it goes into a short piece, as most are short; one that is longer is lost, as it would come again and again.
         # False where there is no room even for that.
         self.no_memory += 1
         self.endpoint.message.buf = b""  # the datagram before: its place may be what is missing

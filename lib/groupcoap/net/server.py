@@ -7,6 +7,8 @@
         return "21.5"
 
     asyncio.run(server.run())
+
+An async resource is an `async def`; what only gives back a coroutine is called twice.
 """
 
 import asyncio

@@ -204,7 +204,7 @@ class Relay:
             out.copy_payload(m)
         self.close(slot, now)
         if place >= 0:
-            down.kept.keep(place, down.buf, out.end, 4 + self._clients[_ROW * slot + 3])
+            down.kept.keep(place, down.buf, out.end)
         if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
             down.send(peer)
 
@@ -218,7 +218,7 @@ class Relay:
         self.kinds[slot] = UNICAST_ACKED
         down.acknowledge_request(self.mids[slot], self.peers[slot])
         if self._places[slot] >= 0:
-            down.kept.keep(self._places[slot], down.buf, 4, 4)
+            down.kept.keep(self._places[slot], down.buf, 4)
 
     def acknowledged(self, slot, now):
         """A server has the request: its response may still be long in coming (Outgoing's owner)."""
