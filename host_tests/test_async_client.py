@@ -234,3 +234,128 @@ def test_group_put_that_nobody_answers_is_a_failed_request(lan):
             client.close()
 
     asyncio.run(run())
+
+
+# Ends
+
+
+async def drained(responses):
+    """How many responses an iterator gives until it ends; it has to end soon."""
+
+    async def drain():
+        return sum([1 async for _ in responses])
+
+    return await asyncio.wait_for(drain(), 2)
+
+
+def test_iterator_that_is_over_stays_over():
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"1")) as (server, client):
+            responses = client.request(1, server.uri)
+            assert [await drained(responses) for _ in range(3)] == [1, 0, 0]
+
+    run(program())
+
+
+def test_failed_iterator_stays_over():
+    async def program():
+        async with scripted(lambda request: ("2.05", [(BLOCK2, block(5, 1))], b"x" * 64)) as (server, client):
+            responses = client.request(1, server.uri)
+            with pytest.raises(RequestFailed):
+                await drained(responses)
+            assert await drained(responses) == 0
+
+    run(program())
+
+
+def test_closed_iterator_is_over(lan):
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"1")) as (server, _):
+            async with Client(multicast_interface="127.0.0.1") as client:
+                responses = client.group_get("coap://%s/temp" % lan.group(), timeout=60)
+                responses.close()
+                assert await drained(responses) == 0
+                responses = client.request(1, server.uri)
+                while responses.slot >= 0:
+                    await asyncio.sleep(0.001)
+                responses.close()
+                assert await drained(responses) == 0  # what had come is not given any more
+
+    run(program())
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_close_ends_whoever_waits(lan, whole):
+    async def program():
+        client = Client(multicast_interface="127.0.0.1")
+        try:
+            several = [client.group_get("coap://%s/temp" % lan.group(), timeout=60) for _ in range(3)]
+            waiting = [asyncio.ensure_future(drained(responses)) for responses in several]
+            await asyncio.sleep(0.05)
+            assert not any(task.done() for task in waiting)
+            if whole:
+                client.close()
+            else:
+                for responses in several:
+                    responses.close()
+            assert await asyncio.gather(*waiting) == [0, 0, 0]
+            assert client.node.links[0].endpoint.tokens.free == 16
+        finally:
+            client.close()
+
+    run(program())
+
+
+def test_closed_client_refuses_requests():
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"1")) as (server, client):
+            first = asyncio.ensure_future(client.get("coap://127.0.0.2:9/nobody", confirmable=False))
+            await asyncio.sleep(0.01)
+            client.close()
+            client.close()
+            with pytest.raises(RequestFailed):
+                await asyncio.wait_for(first, 2)
+            for confirmable in (True, False):
+                with pytest.raises(RequestFailed, match="closed"):
+                    await asyncio.wait_for(client.get(server.uri, confirmable=confirmable), 2)
+            with pytest.raises(RequestFailed, match="closed"):
+                client.observe(server.uri)
+
+    run(program())
+
+
+def test_requests_at_once_are_as_many_as_there_are_slots():
+    async def program():
+        async with scripted(lambda request: ("2.05", [], b"1")) as (server, client):
+            answers = await asyncio.gather(*[client.get(server.uri) for _ in range(16)])
+            assert [answer.payload for answer in answers] == [b"1"] * 16
+
+    run(program())
+
+
+def test_latest_notification_is_never_lost():
+    def answer(request):
+        if request.option(OBSERVE) == b"":
+            return [("2.05", [(OBSERVE, bytes([i]))], b"%d" % i) for i in range(1, 101)]
+        return "2.05", [], b"end"
+
+    async def program():
+        async with scripted(answer) as (server, client):
+            async with client.observe(server.uri) as notifications:
+                while notifications.lost + 64 < 100:
+                    await asyncio.sleep(0.001)
+                seen = [int((await anext(notifications)).payload) for _ in range(64)]
+                assert seen == list(range(37, 101)) and notifications.lost == 36
+
+    run(program())
+
+
+def test_cancelled_requests_leave_nothing_behind():
+    async def program():
+        async with Client("127.0.0.1") as client:
+            for _ in range(5):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(client.get("coap://127.0.0.2:9/nobody"), 0.01)
+            assert client._open == []
+
+    run(program())

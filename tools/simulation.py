@@ -156,7 +156,7 @@ class Network:
         if self.rate:
             start = max(now, self._free_at)
             waiting = (start - now) * self.rate // SECOND + size
-            if self.queue and waiting > self.queue:
+            if self.queue and start > now and waiting > self.queue:
                 self.dropped += 1
                 self._tell("dropped", source, peer, data)
                 return

@@ -43,7 +43,10 @@ class Document:
         """Decorator: this test shows this statement. Several may stand on one test that shows them all."""
 
         def claim(test):
-            self.statements.append(Statement(self.name, section, level, text, test=test.__name__))
+            at = len(self.statements)  # the lowest decorator comes first: rows shall stand as they are read
+            while at and self.statements[at - 1].test == test.__name__:
+                at -= 1
+            self.statements.insert(at, Statement(self.name, section, level, text, test=test.__name__))
             return test
 
         return claim

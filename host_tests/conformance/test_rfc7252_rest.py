@@ -85,7 +85,12 @@ def test_uri_that_cannot_be_decomposed():
 
 @statement("6.4", "TEXT", "An IP address as host gives no Uri-Host, a name gives one, in lower case and decoded")
 def test_uri_host():
-    assert options_of("coap://192.0.2.5/")[0] == []
+    for text in ("coap://192.0.2.5/", "coap://[2001:db8::5]/"):
+        assert options_of(text)[0] == []
+    named = uri.parse("coap://S%C3%A9n.Example/")
+    named.address = SERVER  # as whoever resolves it sets it
+    request = Asking(named).request
+    assert (request.peer, request.options) == (SERVER, [(n.URI_HOST, "sén.example".encode())])
     proxy = Proxied(resolve=lambda name: SERVER[:4])
     forwarded = proxy.asked([(n.PROXY_URI, b"coap://S%C3%A9n.Example/")])
     assert forwarded.option(n.URI_HOST) == "sén.example".encode()

@@ -4,6 +4,7 @@ from conformance.site import CORE, Asking, Site, uint
 from conformance.statements import Document
 from groupcoap import errors
 from groupcoap import numbers as n
+from groupcoap.link_parser import parse
 from groupcoap.server import Resource, Response
 from wire import CLIENT, OTHER, datagram
 
@@ -208,7 +209,10 @@ def test_forgotten_observation():
     asking = observing()
     asking.client.cancel(asking.handle)
     assert asking.port.sent() == []
-    assert not notify(asking, 6)
+    for kind in (n.NON, n.CON):
+        (sent,) = asking.answer(kind, options=notification(6), mid=77 + kind)
+        assert sent.is_empty(n.RST, 77 + kind)
+    assert len(asking.responses) == 1
 
 
 @statement("3.6", "TEXT", "A client ends an observation by a GET with its token and Observe 1")
@@ -217,7 +221,7 @@ def test_deregistration():
     asking = observing(accept=0)
     asking.client.deregister(asking.handle, asking.wire.now)
     (sent,) = asking.port.sent()
-    assert sent.token == asking.request.token and sent.option(n.OBSERVE) == b"\1"
+    assert sent.code == n.GET and sent.token == asking.request.token and sent.option(n.OBSERVE) == b"\1"
     options = [pair for pair in asking.request.options if pair[0] not in (n.OBSERVE, n.ETAG)]
     assert [pair for pair in sent.options if pair[0] not in (n.OBSERVE, n.ETAG)] == options
 
@@ -276,6 +280,18 @@ def test_deregistration_by_another():
     site.observe(value=b"\1", peer=CLIENT[:4] + b"\0\1")
     site.observe(value=b"\1", token=b"ob2")
     assert len(site.change(b"22")) == 1
+
+
+@statement("4.1", "MUST", "A request with another method than GET has no direct effect on the list of observers")
+def test_other_method_leaves_the_observers():
+    site = Site()
+    site.observe(code=n.PUT, payload=b"22")  # Observe 0 adds nobody
+    assert site.wait(5000) == [] and dropped(site)
+    site = observed()
+    assert site.observe(code=n.PUT, value=b"\1", payload=b"22").code == n.CHANGED  # nor does Observe 1 remove one
+    assert site.observe(code=n.DELETE, value=b"\1").code == n.METHOD_NOT_ALLOWED
+    assert [packet.payload for packet in site.wait(5000)] == [b"22"]
+    assert len(site.change(b"23")) == 1
 
 
 @statement("4.1", "TEXT", "A request that fails adds no entry")
@@ -373,7 +389,7 @@ def test_valid_notification():
     site.server.changed("r", site.wire.now)
     (sent,) = site.wait(5000)
     assert sent.option(n.ETAG) == b"v2" and sent.option(n.OBSERVE) is not None
-    assert (sent.code, sent.payload) in ((n.VALID, b""), (n.CONTENT, b"v2"))
+    assert (sent.code, sent.payload) == (n.VALID, b"")
 
 
 # §4.4
@@ -528,6 +544,19 @@ def test_obs_attribute():
     (link,) = [link for link in links if link.startswith(b"</temp>")]
     assert link.count(b";obs") == 1 and b";obs=" not in link
     assert [link for link in links if link.startswith(b"</log>") and b"obs" in link] == []
+
+
+@statement("6", "MUST", "A parser ignores obs where it stands in a link for a second time")
+def test_second_obs_is_ignored():
+    assert list(parse(b'</temp>;obs;ct=0;obs="x",</log>')) == [("/temp", {"obs": True, "ct": "0"}), ("/log", {})]
+
+
+not_claimed(
+    "6",
+    "MUST",
+    "A parser ignores a value of obs",
+    "attributes are handed on as they stand in the link; what matters is that obs is among them",
+)
 
 
 @statement("7", "MUST", "Non-confirmable notifications are interspersed with Confirmable ones")

@@ -1,6 +1,7 @@
 """docs/conformance.md says what the tests say, and every test here is a statement's."""
 
 from conformance import table
+from conformance.statements import Document
 
 UPDATE = "out of date: make conformance"
 
@@ -27,3 +28,19 @@ def test_failed_test_is_told():
     text = table.render({(stem, statement.test)})
     (line,) = [line for line in text.split("\n") if statement.text in line and f"| {statement.section} |" in line]
     assert line.endswith("| fail |") and "| fail |" not in table.render().split("\n## ", 1)[1]
+
+
+def test_statements_of_one_test_stand_as_they_are_read():
+    document = Document("RFC 7252")
+    document.not_claimed("1", "TEXT", "zeroth", "none")
+    for test in ("test_a", "test_b"):
+
+        def stub():
+            pass
+
+        stub.__name__ = test
+        for text in ("last", "middle", "first"):  # decorators are applied from the lowest one up
+            document.statement("1", "TEXT", text)(stub)
+    assert [(each.test, each.text) for each in document.statements] == [(None, "zeroth")] + [
+        (test, text) for test in ("test_a", "test_b") for text in ("first", "middle", "last")
+    ]

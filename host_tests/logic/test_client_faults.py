@@ -1,7 +1,7 @@
 """What a peer, a callback or a wrong argument could once do to a client: what must come of each of them instead."""
 
 from asking import GROUP_URI, SERVER_URI, Asking, through
-from groupcoap import block, ip, uri
+from groupcoap import ip, uri
 from groupcoap import numbers as n
 from groupcoap.client import Client, RequestFailed, Response
 from groupcoap.echo import Echo
@@ -95,13 +95,16 @@ def test_server_that_challenges_answers_a_group_request():
 
 
 def test_silent_proxy_fails_a_group_request():
-    for confirmable in (True, False):
-        asking = through(timeout=1, confirmable=confirmable)
-        asking.wire.advance(200000)
-        if confirmable:
-            assert len(asking.port.sent()) == 4 and asking.failed()  # retransmissions
-        else:
-            assert asking.items == [None] and asking.free() == 16  # it may have been answered by nobody
+    asking = through(timeout=1)
+    asking.wire.advance(200000)
+    assert len(asking.port.sent()) == 4 and asking.failed()  # retransmissions
+
+
+def test_proxy_that_has_taken_a_group_request_need_not_have_answers():
+    asking = through(timeout=1)
+    asking.port.receive(datagram(n.ACK, 0, asking.sent.mid), PROXY)
+    asking.wire.advance(200000)
+    assert asking.port.sent() == [] and asking.items == [None] and asking.free() == 16
 
 
 def test_group_blocks_cancelled_by_what_they_deliver():
@@ -180,6 +183,7 @@ def test_payload_of_an_observation_fits_into_one_block():
     assert refused(asking, method=n.FETCH, payload=b"x" * 1500, observe=True)
     assert refused(asking, method=n.FETCH, payload=b"x" * 17, observe=True, block_size=16)
     assert asking.free() == 15 and asking.port.sent() == []
+    asking.reply()
     asking.send(SERVER_URI, n.FETCH, payload=b"x" * 16, observe=True, block_size=16)
     (sent,) = asking.port.sent()
     assert sent.option(n.OBSERVE) == b"" and len(sent.payload) == 16
@@ -203,8 +207,7 @@ def test_download_begun_anew_has_the_options_of_the_new_representation():
     old = [(n.ETAG, b"old"), (n.CONTENT_FORMAT, b""), (n.MAX_AGE, b"\x05")]
     new = [(n.ETAG, b"new"), (n.CONTENT_FORMAT, b"\x32")]
     asking.reply(options=old + [block2(0, True)], payload=b"o" * BLOCK)
-    sent = asking.reply(options=new + [block2(1, False)], payload=b"n")
-    assert block.read_value(sent.option(n.BLOCK2)) >> 4 == 0 if hasattr(block, "read_value") else True
+    assert asking.reply(options=new + [block2(1, False)], payload=b"n").option(n.BLOCK2) == b""  # from its first block
     asking.reply(options=new + [block2(0, True)], payload=b"N" * BLOCK)
     asking.reply(options=new + [block2(1, False)], payload=b"n")
     (response, end) = asking.items
@@ -260,10 +263,6 @@ def test_negative_numbers_cost_no_place():
     assert asking.free() == 15 and asking.port.sent() == []
 
 
-class Counting:
-    """A text that counts how much of a number has been read: digits without an end."""
-
-
 def test_long_numbers_are_refused_as_they_are_read():
     for digits in ("9" * 5000, "0" * 5000 + "5683"):
         for base in (10, 16):
@@ -292,7 +291,7 @@ def test_echo_value_waits_with_its_request():
     asking.wire.advance(5000)
     (second,) = asking.port.sent()
     assert second.option(n.ECHO) == b"E2"
-    asking.answer(token=second.token)
+    asking.answer(mid=7, token=second.token)
     asking.send(SERVER_URI, confirmable=False)
     (third,) = asking.port.sent()
     assert third.option(n.ECHO) is None  # it is used once
@@ -312,11 +311,3 @@ def test_nothing_is_delivered_once_cancelled():
     asking.answer()
     assert len(seen) == 1 and isinstance(seen[0], RequestFailed)
     assert asking.items == [] and asking.free() == 16
-
-
-def test_proxied_challenge_is_not_asked_of_the_origin():
-    asking = through(timeout=5)
-    origin = [(n.ECHO, b"one")]
-    asking.answer(n.ACK, n.UNAUTHORIZED, asking.sent.mid, origin, b"", PROXY)
-    (sent,) = asking.port.sent() or (None,)
-    assert sent is None or sent.peer == PROXY

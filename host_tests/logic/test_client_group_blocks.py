@@ -158,3 +158,27 @@ def test_rounds_through_a_proxy():
     assert sent.kind == n.CON and sent.option(n.PROXY_URI) == GROUP_URI.encode() and sent.option(n.BLOCK2) == b"\x12"
     asking.answer(mid=2, options=[(n.BLOCK2, b"\x12"), origin], payload=BODY[64:100], peer=PROXY, token=sent.token)
     assert asking.items[0].payload == BODY[:100] and asking.items[0].origin == SERVER and asking.over()
+
+
+def test_origin_that_challenges_in_a_later_round_is_delivered_once():
+    asking = Rounds(timeout=2)
+    asking.block(0)
+    asking.block(0, SERVER2, OTHER)
+    asking.wire.advance(2000)
+    asking.next(asking.port.sent())
+    challenged = asking.answer(code=n.UNAUTHORIZED, mid=300, options=[(n.ECHO, b"c")], payload=b"")
+    asking.block(1, SERVER2, OTHER)
+    for _ in range(12):
+        for sent in challenged:
+            if sent.peer == SERVER and sent.kind == n.CON:
+                num = int.from_bytes(sent.option(n.BLOCK2) or b"", "big") >> 4
+                options = [(n.BLOCK2, value(num, (num + 1) * 64 < len(BODY), 2))]
+                data = datagram(n.ACK, n.CONTENT, sent.mid, sent.token, options, BODY[num * 64 : num * 64 + 64])
+                asking.port.deliver(data, SERVER)
+            elif sent.peer == GROUP:
+                asking.sent = sent
+                num = int.from_bytes(sent.option(n.BLOCK2) or b"", "big") >> 4
+                asking.block(num, SERVER2, OTHER)
+        asking.wire.advance(200)
+        challenged = asking.port.sent()
+    assert [payload for origin, payload in asking.payloads() if origin == SERVER] == [BODY]

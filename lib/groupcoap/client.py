@@ -14,7 +14,7 @@ import sys
 
 from . import block, options, uri
 from . import numbers as n
-from .message import uint_bytes
+from .message import encoded, uint_bytes
 from .request import Request, RequestFailed, Response, insert
 from .timers import after, elapsed
 
@@ -25,7 +25,8 @@ MAX_PAYLOAD = 65536 if sys.implementation.name == "cpython" else 8192  # bytes t
 _LONGEST = 500000  # s of a group request; below the clock's half
 _PLACES = 4  # peers whose Echo value, or whose silence, is remembered
 _COAPS_PORT = b"\x16\x34"
-_HEADER = 128  # bytes of a message that a block leaves to its options
+_HEADER = 128  # bytes of a message that a block leaves to its options, if they are not longer
+_MARGIN = 40  # bytes for header, token, Block options, Echo
 
 __all__ = ("Client", "RequestFailed", "Response", "MARGIN", "UNICAST_TIMEOUT", "SUPPRESS_ALL", "MAX_PAYLOAD")
 
@@ -41,7 +42,7 @@ class Client:
     def __init__(self, endpoint, probing_rate=0, fetches=4, cache=0, cache_bytes=2048):
         self.endpoint = endpoint
         self.probing_rate = probing_rate
-        self.fetches = fetches
+        self.fetches = max(1, min(fetches, endpoint.outgoing.places - 1))
         self.limit = MAX_PAYLOAD
         self.now = 0  # the last time that was told
         self.abandoned = False  # has an upload not come to its end? Then the next ones have a Request-Tag
@@ -159,7 +160,8 @@ class Client:
         else:
             request = Request(*what)
         request.early = block_size is not None
-        request.szx = block.szx_of(min(block_size or 1024, max(16, self.endpoint.out.size - _HEADER)))
+        room = self.endpoint.out.size - max(_HEADER, len(encoded(pairs)) + _MARGIN)
+        request.szx = block.szx_of(min(block_size or 1024, max(16, room)))
         if sink is not None:
             request.sink = sink
             request.limit = None

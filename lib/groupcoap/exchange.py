@@ -148,6 +148,7 @@ class Outgoing:
     """
 
     def __init__(self, places, size, transmit, timers, entropy, parameters):
+        self.places = places
         self._bufs = [bytearray(size) for _ in range(places)]
         self._lengths = array("H", bytes(2 * places))
         self._mids = array("H", bytes(2 * places))

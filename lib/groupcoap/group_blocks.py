@@ -62,6 +62,11 @@ class GroupBlocks(GroupRequest):
             self._next(now)
         return True
 
+    def refetch(self, origin, now):
+        """From now on this origin is asked by unicast."""
+        self._rows = [row for row in self._rows if row[0] != origin]
+        GroupRequest.refetch(self, origin, now)
+
     def expired(self, now):
         """The time of a round is over."""
         self._next(now)

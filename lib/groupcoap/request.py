@@ -149,7 +149,8 @@ class Request:
         if self.observe is not None:
             insert(pairs, n.OBSERVE, uint_bytes(self.observe))
         if down is not None:
-            pairs = [pair for pair in pairs if pair[0] != n.ETAG]  # a block cannot be 2.03
+            # A block cannot be 2.03, and conditions held when the request was carried out
+            pairs = [pair for pair in pairs if pair[0] not in (n.ETAG, n.IF_MATCH, n.IF_NONE_MATCH)]
             insert(pairs, n.BLOCK2, uint_bytes(down.asked()))
         elif self.early and (up is None or not up.more):
             insert(pairs, n.BLOCK2, uint_bytes(block.value(0, False, self.szx)))
@@ -233,7 +234,8 @@ class Request:
         if m.code == n.REQUEST_ENTITY_TOO_LARGE and value >= 0 and szx < up.szx and not up.at:
             up.szx = szx
         elif m.code >> 5 == 2 and up.more:
-            if value < 0 or value >> 4 << szx + 4 != up.at:
+            # NUM counts in blocks of SZX, or as it was sent where the server wants smaller ones from now on
+            if value < 0 or (value >> 4 << szx + 4 != up.at and value >> 4 << up.szx + 4 != up.at):
                 self.fail("the acknowledged block is not the one that was sent", now)
                 return True
             up.advance()

@@ -86,6 +86,7 @@ class Responses:
         """Want no more responses: an observation is deregistered, anything else forgotten."""
         if self.slot >= 0:
             self.slot = -1
+            self._client.ended(self)
             self._client.close_request(self.request)
         self._items = [None]
         self._event.set()
