@@ -1,14 +1,12 @@
 """Other people's CoAP: libcoap's and aiocoap's clients with our nodes, our client and proxy with their servers."""
 
-import contextlib
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import peers
 import pytest
 import support
+from foreign import output, serving
 
 AIOCOAP_CLIENT = Path(sys.executable).with_name("aiocoap-client")
 
@@ -34,13 +32,6 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def output(*command):
-    """What a program prints that ends with status 0."""
-    process = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
-
-
 def libcoap_client(*arguments):
     return output(support.libcoap("coap-client"), "-B", "10", *arguments)
 
@@ -54,20 +45,6 @@ def nodes(lan, node):
     """A server in a group, a proxy for clients at the loopback's first address, and that group."""
     group = lan.group()
     return node(peers.server_config(group)), node(peers.proxy_config("127.0.0.1", [group])), group
-
-
-@contextlib.contextmanager
-def serving(address, *command):
-    """Another implementation's server, from the moment that it answers a ping until the end of the block."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            client, end = peers.Peer("127.0.0.1"), time.monotonic() + peers.ANSWER_S
-            while not client.collect(1, 0.05):
-                assert process.poll() is None and time.monotonic() < end, f"{command[0]} does not serve"
-                client.send((address, peers.PORT), code="0.00", token=b"")
-            yield
-        finally:
-            process.terminate()
 
 
 def libcoap_server(address):

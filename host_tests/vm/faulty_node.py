@@ -1,5 +1,5 @@
-# A server whose resources misbehave: /hog keeps the whole heap for a while, /cancelled ends as a cancelled task does. Runs on
-# MicroPython's unix port:
+# A server whose resources misbehave: /hog keeps the whole heap for a while, /cancelled ends as a cancelled task does.
+# Runs on MicroPython's unix port:
 #
 #     MICROPYPATH=build/mpy/x64:host_tests/vm:.frozen micropython -X heapsize=256K -m faulty_node ADDRESS
 import asyncio
