@@ -176,6 +176,21 @@ def test_oldest_answer_to_an_idempotent_request_gives_way():
     assert [kept.find(CLIENT, mid) >= 0 for mid in (1, 2, 3, 4)] == [True, False, True, True]
 
 
+def test_answer_gives_way_when_its_request_is_repeated_no_more():
+    wire = Wire()
+    kept = Kept(2, 16, 6, wire.timers, 47000)
+    places = []
+    for mid in (1, 2):
+        places.append(kept.enter(CLIENT, mid, False, 247000, wire.now))
+        kept.keep(places[-1], b"answer", 6)
+        wire.advance(1000)
+    wire.advance(45000)
+    assert kept.enter(CLIENT, 3, False, 247000, wire.now) == -1
+    wire.advance(1001)
+    assert kept.enter(CLIENT, 3, False, 247000, wire.now) == places[0]
+    assert [kept.find(CLIENT, mid) >= 0 for mid in (1, 2, 3)] == [False, True, True]
+
+
 def test_answer_that_is_still_to_come_gives_way_to_nothing():
     wire = Wire()
     kept = Kept(1, 16, 6, wire.timers)

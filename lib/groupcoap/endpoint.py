@@ -71,7 +71,8 @@ class Endpoint:
         self.out = Writer(self.buf)
         self.tokens = Tokens(token_slots, timers, entropy)
         self.recent = Recent(recent_messages, address_bytes, timers, parameters)
-        self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers)
+        young = parameters.max_transmit_span + parameters.ack_timeout
+        self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers, young)
         self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy, parameters)
         self.receive = self._make_receive()
         self.role = self  # until it is given one, it resets requests
@@ -235,7 +236,7 @@ class Endpoint:
             return
         if place < 0:
             if not group:
-                retry = encoded([(n.MAX_AGE, uint_bytes((parameters.non_lifetime + 999) // 1000))])
+                retry = encoded([(n.MAX_AGE, uint_bytes(self.kept.young // 1000 + 1))])
                 self.reply(peer, m, n.SERVICE_UNAVAILABLE, retry, len(retry))
             return
         transmit = self.transmit

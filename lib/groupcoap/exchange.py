@@ -11,7 +11,7 @@ from array import array
 from micropython import const
 
 from .hot import KEY_BYTES_A_WORD, copy, same, scan
-from .timers import after
+from .timers import after, elapsed
 
 _MASK = const(0x3FFFFFFF)
 _HEADER = const(5)  # words in front of the rows of `Recent`
@@ -57,10 +57,11 @@ class Kept:
     """The answers to the last `places` requests that change something, each of up to `size` bytes.
 
     A larger answer is kept without its payload. That to an idempotent request gives way to a younger one; the others
-    stay for their lifetime, and so does what is still to be answered.
+    stay for their lifetime, but give way, too, when they are older than `young` ms, as by then no sender repeats its
+    request any more. What is still to be answered stays.
     """
 
-    def __init__(self, places, size, address_bytes, timers):
+    def __init__(self, places, size, address_bytes, timers, young=47000):
         self._size = size
         self._fields = array("i", bytes(48))
         self._fields[_LONGEST] = 0xFFFF
@@ -70,6 +71,8 @@ class Kept:
         self._lengths = array("h", b"\xff\xff" * places)  # -1: free
         self._turns = array("H", bytes(2 * places))  # of the idempotent: when they came; 0: not idempotent
         self._turn = 0
+        self._entered = array("i", bytes(4 * places))
+        self.young = young
         self._timers = timers
         self._first = timers.reserve(places, self._forget)
 
@@ -96,7 +99,10 @@ class Kept:
             if self._turns[i] and self._lengths[i] and (place < 0 or (self._turns[i] - self._turns[place]) & 0x8000):
                 place = i
         if place < 0:
+            place = self._oldest(now)
+        if place < 0:
             return -1
+        self._entered[place] = now
         self._turns[place] = 0
         if idempotent:
             self.yielding(place)
@@ -106,6 +112,17 @@ class Kept:
         self._keys[at + 1] = mid & 255
         copy(self._keys, at + 2, peer, 0, self._key - 2)
         self._timers.set(self._first + place, after(now, lifetime))
+        return place
+
+    def _oldest(self, now):
+        # The place of the oldest answer that may give way, or -1.
+        place = -1
+        most = self.young
+        for i in range(len(self._lengths)):
+            age = elapsed(now, self._entered[i])
+            if self._lengths[i] > 0 and age > most:
+                most = age
+                place = i
         return place
 
     def keep(self, place, buf, n):
