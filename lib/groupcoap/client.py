@@ -14,8 +14,8 @@ import sys
 
 from . import block, options, uri
 from . import numbers as n
-from .message import encoded, uint_bytes
-from .request import Request, RequestFailed, Response, insert
+from .message import encoded, insert, uint_bytes
+from .request import Request, RequestFailed, Response
 from .timers import after, elapsed
 
 MARGIN = 2000  # ms: T - T', the worst round trip to a proxy

@@ -10,8 +10,8 @@ from micropython import const
 from . import block, errors
 from . import numbers as n
 from .hot import copy
-from .message import uint_bytes
-from .resource import close, option_of, ordered
+from .message import option_of, uint_bytes, with_options
+from .resource import close
 from .timers import after
 
 _RETRY = const(5)  # s after which a client may come again when all places are taken
@@ -77,7 +77,7 @@ class Downloads:
             if start:
                 raise errors.BadRequest(_BLOCK_0)
             if code == n.CONTENT and option_of(pairs, n.ETAG) is None:
-                pairs = ordered(list(pairs) + [(n.ETAG, self._server.endpoint.entropy(_TAG_BYTES))])
+                pairs = with_options(pairs, [(n.ETAG, self._server.endpoint.entropy(_TAG_BYTES))])
             held = self._hold(m, peer, code, pairs, body, now)
             code, pairs, data, more = self._piece(held, 0, size, now)
         else:
@@ -87,13 +87,13 @@ class Downloads:
             if start and not data:
                 raise errors.BadRequest(_BEHIND)
             if (more or start) and code == n.CONTENT and option_of(pairs, n.ETAG) is None:
-                pairs = ordered(list(pairs) + [(n.ETAG, self._server.etag(body))])
+                pairs = with_options(pairs, [(n.ETAG, self._server.etag(body))])
         if want < 0 and not more:
             return code, pairs, data
         added = [(n.BLOCK2, uint_bytes(block.value(start // size, more, szx)))]
         if total >= 0 and not start:
             added.append((n.SIZE2, uint_bytes(total)))
-        return code, ordered(list(pairs) + added), data
+        return code, with_options(pairs, added), data
 
     def go_on(self, m, peer, now):
         """The outcome of a request for a later block: of an answer that is held, or None where GET cuts it anew."""
@@ -107,7 +107,7 @@ class Downloads:
         start = (want >> 4) * (16 << (want & 7))
         code, pairs, data, more = self._piece(self._keys.index(key), start, 16 << szx, now)
         value = block.value(start >> 4 + szx, more, szx)
-        return code, ordered(list(pairs) + [(n.BLOCK2, uint_bytes(value))]), data
+        return code, with_options(pairs, [(n.BLOCK2, uint_bytes(value))]), data
 
     def _hold(self, m, peer, code, pairs, body, now):
         # Keep an answer for its later blocks; body: bytes, or something to read from: its place.

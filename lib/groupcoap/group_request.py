@@ -7,7 +7,8 @@ its origin first, by a request of its own (§3.8).
 
 from . import block, options, uri
 from . import numbers as n
-from .request import Request, RequestFailed, insert
+from .message import insert
+from .request import Request, RequestFailed
 from .timers import after
 from .transfer import Download
 

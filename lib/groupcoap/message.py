@@ -259,3 +259,27 @@ def encoded(options):
     for number, value in options:
         w.option(number, value)
     return w.message()[4:]
+
+
+def insert(pairs, number, value):
+    """Put an option into a list of pairs (number, bytes), behind those of its number and below."""
+    i = len(pairs)
+    while i and pairs[i - 1][0] > number:
+        i -= 1
+    pairs.insert(i, (number, value))
+
+
+def with_options(pairs, more):
+    """The options of `pairs`, which are in order, and of `more`: a list by rising number, `more` behind its equals."""
+    found = list(pairs)
+    for number, value in more:
+        insert(found, number, value)
+    return found
+
+
+def option_of(pairs, number):
+    """The value of the first option of this number in `pairs`, or None."""
+    for found, value in pairs:
+        if found == number:
+            return value
+    return None

@@ -7,11 +7,10 @@ client registers again.
 
 from . import block, options
 from . import numbers as n
-from .request import Request, RequestFailed
+from .request import DEFAULT_MAX_AGE, Request, RequestFailed
 from .timers import elapsed
 from .transfer import Download
 
-_DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
 _REORDERED = 128000  # ms after which any notification is newer (RFC 7641 §3.4)
 
 
@@ -23,7 +22,7 @@ def newer(number, last, at, now):
 
 def max_age(m):
     """Ms for which the representation in this message is fresh."""
-    return 1000 * (m.uint() if options.valid(m, n.MAX_AGE) >= 0 else _DEFAULT_MAX_AGE)
+    return 1000 * (m.uint() if options.valid(m, n.MAX_AGE) >= 0 else DEFAULT_MAX_AGE)
 
 
 def patience(entropy):

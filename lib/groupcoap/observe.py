@@ -11,8 +11,7 @@ from micropython import const
 
 from . import numbers as n
 from .held import Held
-from .message import uint_bytes
-from .resource import option_of, ordered
+from .message import option_of, uint_bytes, with_options
 from .timers import after, elapsed
 
 _CHANGED = const(1)
@@ -104,7 +103,7 @@ class Observers:
                 code, pairs, body = outcome = n.NOT_ACCEPTABLE, (), b""
         if code >> 5 == 2:
             pairs = [pair for pair in pairs if pair[0] != n.OBSERVE]
-            outcome = code, ordered(pairs + [(n.OBSERVE, self._next())]), body
+            outcome = code, with_options(pairs, [(n.OBSERVE, self._next())]), body
         endpoint = self._server.endpoint
         peer = self._held.peers[i]
         self._counts[i] += 1

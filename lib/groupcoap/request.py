@@ -7,13 +7,14 @@ slot. All of them hang on a `client.Client`, which knows whose turn it is.
 
 from . import block, options
 from . import numbers as n
-from .message import uint_bytes
+from .message import insert, option_of, uint_bytes
 from .timers import after
 from .tokens import ROW, TOKEN_LENGTH
 from .transfer import CHANGED, Download, Upload
 
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
 _CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
+DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
 ROUND_TRIP = 2000  # ms on top of MAX_TRANSMIT_WAIT until a request has failed (RFC 7252 §4.8.2)
 
 
@@ -37,23 +38,13 @@ class Response:
 
     def option(self, number, default=None):
         """The first option of this number, bytes, or `default`."""
-        for found, value in self.options:
-            if found == number:
-                return value
-        return default
+        value = option_of(self.options, number)
+        return default if value is None else value
 
     def option_uint(self, number, default=None):
         """The first option of this number as an unsigned integer, or `default`."""
         value = self.option(number)
         return default if value is None else int.from_bytes(value, "big")
-
-
-def insert(pairs, number, value):
-    """Put an option into a list of pairs (number, bytes), behind those of its number and below."""
-    i = len(pairs)
-    while i and pairs[i - 1][0] > number:
-        i -= 1
-    pairs.insert(i, (number, value))
 
 
 class Request:

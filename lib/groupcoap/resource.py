@@ -8,7 +8,7 @@ from micropython import const
 
 from . import errors
 from . import numbers as n
-from .message import Message, encoded, uint_bytes
+from .message import Message, encoded, option_of, uint_bytes, with_options
 
 _CONTENT = const(0x45)
 _DEFAULT_CODE = bytes((0, n.CONTENT, n.CHANGED, n.CHANGED, n.DELETED, n.CONTENT, n.CHANGED, n.CHANGED))
@@ -28,25 +28,6 @@ SUPPRESS = 8 | 16 | EMPTY
 
 
 _MORE = ("max_age", "rt", "accepts", "interface", "title", "size", "suppress", "bases", "attributes")
-
-
-def ordered(pairs):
-    """The options of `pairs` by rising number; those of one number stay in their order."""
-    found = []
-    for pair in pairs:
-        i = len(found)
-        while i and found[i - 1][0] > pair[0]:
-            i -= 1
-        found.insert(i, pair)
-    return found
-
-
-def option_of(pairs, number):
-    """The value of the first option of this number in `pairs`, or None."""
-    for found, value in pairs:
-        if found == number:
-            return value
-    return None
 
 
 def carries(m, number, value):
@@ -102,7 +83,7 @@ class Response:
             if "." in segments or ".." in segments:
                 raise ValueError("location_path %r: expected no . and .. in it" % location_path)
             pairs += [(n.LOCATION_PATH, segment.encode()) for segment in segments]
-        self.pairs = ordered(pairs + [(n.LOCATION_QUERY, part.encode()) for part in location_query])
+        self.pairs = with_options((), pairs + [(n.LOCATION_QUERY, part.encode()) for part in location_query])
 
 
 class Resource:
@@ -186,7 +167,7 @@ class Resource:
         if code != _CONTENT:
             return code, own, result
         if own:
-            own = ordered([pair for pair in self.pairs if option_of(own, pair[0]) is None] + list(own))
+            own = with_options([pair for pair in self.pairs if option_of(own, pair[0]) is None], own)
         return code, own or self.pairs, result
 
 

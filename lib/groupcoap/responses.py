@@ -6,14 +6,13 @@ response that is still fresh is delivered instead.
 """
 
 from . import numbers as n
-from .message import encoded, uint_bytes
+from .message import encoded, insert, uint_bytes
 from .options import no_cache_key, unsafe
-from .request import Response, insert
+from .request import DEFAULT_MAX_AGE, Response
 from .timers import MAX_SPAN, after, elapsed
 
 _ETAGS = 4  # in one request
 _SWEEP = 0x8000000  # ms between looks at what is no longer fresh; well below the clock's half
-_DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
 
 
 class _Entry:
@@ -28,7 +27,7 @@ class _Entry:
 
     def refresh(self, response, now):
         """Fresh from now for the Max-Age of this response."""
-        self.until = after(now, min(response.option_uint(n.MAX_AGE, _DEFAULT_MAX_AGE), MAX_SPAN // 1000) * 1000)
+        self.until = after(now, min(response.option_uint(n.MAX_AGE, DEFAULT_MAX_AGE), MAX_SPAN // 1000) * 1000)
         self.fresh = True
 
     def update(self, valid):

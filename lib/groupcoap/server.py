@@ -15,9 +15,9 @@ from . import numbers as n
 from .addresses import address_text
 from .downloads import Downloads
 from .hot import answer, path_is
-from .message import encoded, uint_bytes
+from .message import encoded, option_of, uint_bytes, with_options
 from .origin import write_response_forwarding
-from .resource import EMPTY, Resource, Response, carries, close, option_of, ordered, path_hash
+from .resource import EMPTY, Resource, Response, carries, close, path_hash
 
 __all__ = ("Resource", "Response", "Server")
 
@@ -241,7 +241,7 @@ class Server:
                 if outcome is not None:
                     return outcome
             if seen & _BLOCK1 and observer < 0 and self.uploads is not None:
-                whole, outcome = self.uploads.take(m, peer, resource, handler, now)
+                whole, outcome = self.uploads.take(m, peer, handler, now)
                 if outcome is not None:
                     return outcome
                 upload = self.uploads.place
@@ -282,7 +282,7 @@ class Server:
                 self.observers.deregister(m, peer, resource, now)
         if m.fields[_SEEN] & _BLOCK1 and observer < 0 and block.read(m, n.BLOCK1) >= 0:  # (RFC 7959 §2.3)
             code, pairs, body = outcome
-            outcome = code, ordered(list(pairs) + [(n.BLOCK1, bytes(m.value()))]), body
+            outcome = code, with_options(pairs, [(n.BLOCK1, bytes(m.value()))]), body
         if upload >= 0:
             self.uploads.done(upload, outcome)
         return outcome
@@ -322,7 +322,7 @@ class Server:
                 known = option_of(pairs, n.CONTENT_FORMAT) if code == _CONTENT else False
                 number = self.observers.register(m, peer, group, resource, known, now)
                 if number is not None:
-                    pairs = ordered(list(pairs) + [(n.OBSERVE, number)])
+                    pairs = with_options(pairs, [(n.OBSERVE, number)])
         return code, pairs, body
 
     def _failure(self, error):
@@ -438,7 +438,7 @@ class Server:
 
     def _with_origin(self, m, pairs):
         if self._origin and m.find(self._signaling) >= 0:  # profile 00: say whose answer this is
-            return ordered(list(pairs) + [(self._forwarding, self._origin)])
+            return with_options(pairs, [(self._forwarding, self._origin)])
         return pairs
 
     def silent(self, m, group, outcome):

@@ -67,7 +67,7 @@ class Uploads:
         self._message = Message()
         self.place = -1  # of the upload that `take` has completed
 
-    def take(self, m, peer, resource, handler, now):
+    def take(self, m, peer, handler, now):
         """Take a block: the whole request as a Message when this was the last, a result to close with, or an outcome.
 
         Gives (message, None), (None, outcome), or (None, None) where a stream has ended: then `close` has its result.
