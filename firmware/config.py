@@ -69,17 +69,54 @@ lifetime_s 90000 whole 60 4294967295
 base null text 128
 """,
     "proxy": """
-mode "forward" choice ["forward"]
+mode "forward" choice ["forward","reverse"]
+upstream_address null unicast
 max_timeout_s 120 whole 1 86400
 nstart null whole 1 255
 probing_rate 0 whole 0 1000000
 resolve_names false boolean
+group_copies 1 whole 1 3
+response_forwarding false boolean
+observations 4 whole 0 32
+held_bytes 160 whole 64 1152
+next_hop null server
+round_trip_s 1 whole 1 60
+cache_bytes 0 whole 0 8192
+cache_entries 16 whole 1 128
+members [] listed 8 table members
+aggregate false boolean
+aggregate_bytes 2048 whole 256 8192
+stands_in_for [] listed 16 table stand_in
 allow [] allow
 """,
     "client": """
 client - unicast
 groups [] listed 16 group
 unicast true boolean
+exchanges null whole 1 255
+requests_a_minute null whole 1 6000
+max_timeout_s null whole 1 86400
+""",
+    "stand_in": """
+group - group
+host null name
+path null path
+address null unicast
+port 5683 whole 1 65535
+servers false boolean
+server_addresses [] listed 32 table server_address
+next_hop null server
+next_path null path
+""",
+    "server_address": """
+server - server
+address - unicast
+port 5683 whole 1 65535
+""",
+    "members": """
+group - group
+servers [] listed 64 server
+resource_directory null directory
 """,
 }
 
@@ -171,6 +208,25 @@ def _group(value, where):
     except (ValueError, TypeError, AttributeError):
         pass
     _wrong(where, 'an IPv4 or IPv6 multicast address such as "224.0.1.187" or "[ff05::fd]:5683"', value)
+
+
+def _server(value, where):
+    """A server's address, "192.0.2.5", "192.0.2.5:61616" or "[2001:db8::5]:61616", as a packed address."""
+    try:
+        found = ip.packed("[%s]" % value if value.count(":") > 1 and value[0] != "[" else value)
+        if not addresses.is_multicast(found) and found[-2:] != b"\0\0":
+            return found
+    except (ValueError, TypeError, AttributeError):
+        pass
+    _wrong(where, 'an IPv4 or IPv6 address such as "192.0.2.5" or "[2001:db8::5]:61616"', value)
+
+
+def _path(value, where):
+    """A path in front of others, "lights" or "floor1/lights", as a list of bytes."""
+    segments = value.split("/") if isinstance(value, str) else []
+    if not 0 < len(segments) <= 4 or not all(0 < len(segment.encode()) <= 16 for segment in segments):
+        _wrong(where, "a path of at most 4 segments of 1 to 16 bytes each, as in a/b", value)
+    return [segment.encode() for segment in segments]
 
 
 def _directory(value, where):
@@ -282,6 +338,8 @@ _KINDS = {
     "unicast": _unicast,
     "interface": _interface,
     "group": _group,
+    "server": _server,
+    "path": _path,
     "directory": _directory,
     "listed": _listed,
     "table": _table,
@@ -292,16 +350,67 @@ _KINDS = {
 }
 
 
+def _named(proxy):
+    # All addresses in the table of a proxy: (where, IP).
+    found = []
+    for key in ("upstream_address", "next_hop"):
+        if proxy[key]:
+            found.append(("proxy." + key, proxy[key][:16] if len(proxy[key]) > 6 else proxy[key][:4]))
+    for i, client in enumerate(proxy["allow"]):
+        where = "proxy.allow[%d]." % i
+        found.append((where + "client", client["client"]))
+        found += [(where + "groups[%d]" % j, group[:-2]) for j, group in enumerate(client["groups"])]
+    for i, entry in enumerate(proxy["members"]):
+        where = "proxy.members[%d]." % i
+        found.append((where + "group", entry["group"][:-2]))
+        found += [(where + "servers[%d]" % j, server[:-2]) for j, server in enumerate(entry["servers"])]
+    for i, entry in enumerate(proxy["stands_in_for"]):
+        where = "proxy.stands_in_for[%d]." % i
+        found.append((where + "group", entry["group"][:-2]))
+        if entry["address"]:
+            found.append((where + "address", entry["address"]))
+        if entry["next_hop"]:
+            found.append((where + "next_hop", entry["next_hop"][:-2]))
+        for j, pair in enumerate(entry["server_addresses"]):
+            found.append((where + "server_addresses[%d].server" % j, pair["server"][:-2]))
+            found.append((where + "server_addresses[%d].address" % j, pair["address"]))
+    return found
+
+
+def _check_proxy(proxy):
+    """What keys of a proxy's table ask of each other."""
+    reverse = proxy["mode"] == "reverse"
+    if reverse != bool(proxy["stands_in_for"]):
+        raise ConfigError(
+            "proxy.stands_in_for: expected %s with mode %s" % ("an entry" if reverse else "no entry", proxy["mode"])
+        )
+    if reverse and proxy["next_hop"]:
+        raise ConfigError("proxy.next_hop: expected none with mode reverse, but one in stands_in_for")
+    if 0 < proxy["cache_bytes"] < 256:
+        _wrong("proxy.cache_bytes", "0 or a whole number from 256 to 8192", proxy["cache_bytes"])
+    for i, entry in enumerate(proxy["stands_in_for"]):
+        where = "proxy.stands_in_for[%d]" % i
+        if sum([entry[key] is not None for key in ("host", "path", "address")]) != 1:
+            raise ConfigError("%s: expected one of host, path, address" % where)
+        if entry["server_addresses"] and not entry["address"]:
+            raise ConfigError("%s.server_addresses: expected none without address" % where)
+        if entry["servers"] and entry["address"]:
+            raise ConfigError("%s.servers: expected false with address; server_addresses names them" % where)
+        if entry["next_path"] and not (entry["path"] and entry["next_hop"]):
+            raise ConfigError("%s.next_path: expected none without path and next_hop" % where)
+    for i, entry in enumerate(proxy["members"]):
+        if bool(entry["servers"]) == bool(entry["resource_directory"]):
+            raise ConfigError("proxy.members[%d]: expected either servers or resource_directory" % i)
+
+
 def _check_family(found):
     """A node is of IPv4 or of IPv6, by its `address`; so are all addresses that it deals with."""
     own = found["address"] or b"4444"
     family = "IPv4" if len(own) == 4 else "IPv6"
     kinds = "an %s address" % family, "an %s multicast address" % family
     named = [("groups[%d]" % i, group[:-2]) for i, group in enumerate(found.get("groups", ()))]
-    for i, client in enumerate(found["proxy"]["allow"] if "proxy" in found else ()):
-        named.append(("proxy.allow[%d].client" % i, client["client"]))
-        for j, group in enumerate(client["groups"]):
-            named.append(("proxy.allow[%d].groups[%d]" % (i, j), group[:-2]))
+    if "proxy" in found:
+        named += _named(found["proxy"])
     if found.get("resource_directory"):
         from groupcoap import uri
 
@@ -353,7 +462,9 @@ def check(value, on_board=False):
     if on_board and address and len(address) != 4:
         _wrong("address", "an IPv4 address", value["address"])
     _check_family(found)
-    if not proxy:
+    if proxy:
+        _check_proxy(found["proxy"])
+    else:
         _set_leisure(found)
     return found
 

@@ -1,9 +1,8 @@
-"""The proxy role from a configuration."""
+"""The proxy role from a configuration. Of its parts only those are loaded that the configuration asks for."""
 
 from groupcoap.net import platform
 from groupcoap.parameters import Parameters
-from groupcoap.proxy.access import AllowList
-from groupcoap.proxy.forward import ForwardProxy
+from groupcoap.proxy.access import AllowList, Client
 from groupcoap.proxy.relay import Relay
 from groupcoap.server import Server
 
@@ -11,44 +10,115 @@ from groupcoap.server import Server
 def build(node, config):
     """Make the proxy of this configuration on `node`; gives its client-facing endpoint. Raises OSError."""
     proxy = config["proxy"]
-    address = config["address"] + bytes((config["port"] >> 8, config["port"] & 255))
-    sizes = {"recent_messages": config["recent_messages"]}
+    own = _packed(config["address"], config["port"])
+    interface = config["multicast_interface"]
     found = config["transmission"]
     timing = int(found["ack_timeout_s"] * 1000), found["ack_random_factor"], found["max_retransmit"]
     down = Parameters(*timing, nstart=found["nstart"])
-    downstream = node.endpoint(
-        address,
-        config["multicast_interface"],
-        config["multicast_ttl"],
-        config["peers"],
-        token_slots=1,
-        outgoing=2,
-        parameters=down,
-        **sizes
-    )
-    upstream = node.endpoint(
-        config["address"] + b"\0\0",
-        config["multicast_interface"],
-        config["multicast_ttl"],
-        config["peers"],
-        token_slots=config["token_slots"],
+
+    def endpoint(address, recent_messages, buf=None, **sizes):
+        return node.endpoint(
+            address,
+            interface,
+            config["multicast_ttl"],
+            config["peers"],
+            recent_messages=recent_messages,
+            buf=buf,
+            **sizes
+        )
+
+    downstream = endpoint(own, config["recent_messages"], token_slots=1, outgoing=2, parameters=down)
+    slots = config["token_slots"]
+    upstream = endpoint(
+        (proxy["upstream_address"] or config["address"]) + b"\0\0",
+        config["recent_messages"],
+        token_slots=slots,
         kept_answers=1,
-        parameters=Parameters(*timing, nstart=proxy["nstart"] or config["token_slots"]),
-        **sizes
+        parameters=Parameters(*timing, nstart=proxy["nstart"] or slots),
     )
-    length = len(config["address"])
+    relay = Relay(downstream, upstream, _held(proxy, slots), proxy["held_bytes"])
+    local = Server(downstream, own, memberships=0, later=0, observers=0, uploads=0, downloads=0)
+    local.failed = node.fault
+    settings = {
+        "max_timeout": proxy["max_timeout_s"],
+        "nstart": proxy["nstart"],
+        "copies": proxy["group_copies"],
+    }
+    if proxy["resolve_names"]:
+        length = len(config["address"])
+        settings["resolve"] = lambda name: platform.resolve(name, length)
+    if proxy["probing_rate"]:
+        from groupcoap.proxy.pace import Pace
 
-    def resolve(name):
-        return platform.resolve(name, length)
+        settings["pace"] = Pace(proxy["probing_rate"], node.timers)
+    if proxy["response_forwarding"]:
+        from groupcoap import options
+        from groupcoap.proxy.names import response_forwarding
 
-    downstream.role = ForwardProxy(
-        Relay(downstream, upstream),
-        Server(downstream, address, memberships=0, later=0, observers=0, uploads=0, downloads=0),
-        AllowList([(entry["client"], entry["groups"], entry["unicast"]) for entry in proxy["allow"]]),
-        address,
-        max_timeout=proxy["max_timeout_s"],
-        nstart=proxy["nstart"],
-        probing_rate=proxy["probing_rate"],
-        resolve=resolve if proxy["resolve_names"] else None,
-    )
+        settings["forwarding"] = response_forwarding(options.number(options.RESPONSE_FORWARDING))
+    _parts(relay, proxy)
+    access = AllowList([_client(entry) for entry in proxy["allow"]])
+    if proxy["mode"] == "forward":
+        from groupcoap.proxy.forward import ForwardProxy
+
+        downstream.role = ForwardProxy(relay, local, access, own, **settings)
+        return downstream
+    from groupcoap.proxy.reverse import ReverseProxy
+
+    stand_ins = [_stand_in(entry) for entry in proxy["stands_in_for"]]
+    downstream.role = ReverseProxy(relay, local, access, own, stand_ins, **settings)
+    for address in downstream.role.addresses():
+        if address != own:
+            other = endpoint(address, 16, downstream.buf, token_slots=1, kept_answers=4, outgoing=1, parameters=down)
+            relay.serve(other)
+            other.role = ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings)
     return downstream
+
+
+def _packed(ip, port):
+    return ip + bytes((port >> 8, port & 255))
+
+
+def _held(proxy, slots):
+    # How many requests are kept at a time.
+    if proxy["group_copies"] > 1 or proxy["cache_bytes"]:
+        return slots
+    return min(slots, proxy["observations"])
+
+
+def _client(entry):
+    return Client(
+        entry["client"],
+        entry["groups"],
+        entry["unicast"],
+        entry["exchanges"] or 0,
+        entry["requests_a_minute"] or 0,
+        entry["max_timeout_s"] or 0,
+    )
+
+
+def _parts(relay, proxy):
+    # What the relay does besides.
+    if proxy["observations"]:
+        from groupcoap.proxy.observing import Observations
+
+        Observations(relay, proxy["observations"])
+    hops = [entry["next_hop"] for entry in proxy["stands_in_for"] if entry["next_hop"]]
+    if proxy["next_hop"] or hops:
+        from groupcoap.proxy.chain import Chain
+
+        Chain(relay, proxy["next_hop"], proxy["round_trip_s"])
+
+
+def _stand_in(entry):
+    from groupcoap.proxy.reverse import ADDRESS, HOST, PATH, StandIn
+
+    servers = entry["servers"]
+    if entry["host"] is not None:
+        kind, key = HOST, entry["host"].lower()
+    elif entry["path"] is not None:
+        kind, key = PATH, entry["path"]
+    else:
+        kind, key = ADDRESS, _packed(entry["address"], entry["port"])
+        servers = {pair["server"]: _packed(pair["address"], pair["port"]) for pair in entry["server_addresses"]}
+    return StandIn(entry["group"], kind, key, servers, entry["next_hop"], entry["next_path"])

@@ -188,7 +188,8 @@ def test_relay_gives_the_same():
         last, room = random.below(65536) | random.below(2) * 0xFFFF, 100 + random.below(1000)
         outcomes = []
         for module in (_plain, _viper):
-            buf, row, mids = bytearray(1500), bytearray(client), array("i", (last, room))
+            buf, row = bytearray(1500), bytearray(client)
+            mids = array("i", [last, room] + [-1] * 128)
             outcomes.append((module.relay(buf, data, fields, row, 1, mids, number, name, look), buf, row, mids))
         assert outcomes[0] == outcomes[1], (data, number)
         full += not outcomes[0][0]

@@ -271,7 +271,7 @@ def test_origins_of_many_servers_are_right_and_not_all_kept():
     for i in range(300):
         peer = uri.pack(b"\xc0\x00" + bytes((i >> 8, i & 255)))
         assert proxy.answer(token, i, peer=peer)[0].option(REPLY_FROM) == b"\x82\x20\x81\x44" + peer[:4]
-        assert len(proxy.relay._origins) <= 128
+        assert len(proxy.forward.names._known) <= 128
 
 
 def test_response_is_relayed_without_allocating():

@@ -181,7 +181,7 @@ class Proxied:
     """A forward-proxy between two ports: `down` towards clients, `up` towards servers; groups allowed."""
 
     def __init__(self, slots=4, allow=None, local=None, sizes=None, **settings):
-        from groupcoap.proxy.access import AllowList
+        from groupcoap.proxy.access import AllowList, Client
         from groupcoap.proxy.forward import ForwardProxy
         from groupcoap.proxy.relay import Relay
 
@@ -192,7 +192,13 @@ class Proxied:
         if allow is None:
             allow = [(peer[:4], (GROUP, GROUP2), True) for peer in (CLIENT, OTHER)]
         self.local = local or Recorder(self.down.endpoint)
-        self.forward = ForwardProxy(self.relay, self.local, AllowList(allow), PROXY, **settings)
+        rate = settings.pop("probing_rate", 0)
+        if rate:
+            from groupcoap.proxy.pace import Pace
+
+            settings["pace"] = Pace(rate, self.wire.timers)
+        self.access = AllowList([Client(*entry) for entry in allow])
+        self.forward = ForwardProxy(self.relay, self.local, self.access, PROXY, **settings)
         self.down.endpoint.role = self.forward
         self._mid = 100
 

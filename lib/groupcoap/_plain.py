@@ -243,13 +243,7 @@ def relay(dst, src, f, clients, slot, mids, number, value, look):
     dst[1] = src[1]
     dst[2] = mid >> 8
     dst[3] = mid & 255
-    to = at + 3
-    while at < to:  # count
-        clients[at] = clients[at] + 1 & 255
-        if clients[at]:
-            at = to
-        at += 1
-    at = to + 1
+    at += 4
     to = 4
     while to < 4 + token:
         dst[to] = clients[at]
@@ -303,6 +297,14 @@ def relay(dst, src, f, clients, slot, mids, number, value, look):
         dst[to] = src[start]
         to += 1
         start += 1
+    at = slot * 12
+    end = at + 3
+    while at < end:
+        clients[at] = clients[at] + 1 & 255
+        if clients[at]:
+            at = end
+        at += 1
+    mids[2 + (mid & 127)] = slot << 16 | mid
     return to
 
 

@@ -289,7 +289,8 @@ def relay(
 
     A slot's row in clients has 12 bytes: a counter of what was written (3), the length of the client's token, the
     token. Every option `number` of src gives way to one with the bytes of `value`, whose first is their count; number 0
-    puts nothing in. mids: as for `answer`. Returns 0 if there is no room, or an option among the bits of `look`.
+    puts nothing in. mids: as for `answer`, then 128 times the slot << 16 | the Message ID of one of the last messages,
+    at what that is modulo 128. Returns 0 if there is no room, or an option among the bits of `look`.
     """
     if f[2] & look:
         return 0
@@ -306,13 +307,7 @@ def relay(
     dst[1] = src[1]
     dst[2] = mid >> 8
     dst[3] = mid
-    to = at + 3
-    while at < to:  # count
-        clients[at] = int(clients[at]) + 1
-        if clients[at]:
-            at = to
-        at += 1
-    at = to + 1
+    at += 4
     to = 4
     while to < 4 + token:
         dst[to] = clients[at]
@@ -366,6 +361,14 @@ def relay(
         dst[to] = src[start]
         to += 1
         start += 1
+    at = slot * 12
+    end = at + 3
+    while at < end:
+        clients[at] = int(clients[at]) + 1
+        if clients[at]:
+            at = end
+        at += 1
+    mids[2 + (mid & 127)] = slot << 16 | mid
     return to
 
 

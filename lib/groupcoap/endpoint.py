@@ -45,7 +45,8 @@ _ACKED = const(8)
 class Endpoint:
     """transmit(buf, length, peer) sends a datagram from this endpoint's own address; entropy(n) gives n random bytes.
 
-    The rest are sizes of tables: slots, and bytes for what a slot holds; parameters: a `parameters.Parameters`.
+    The rest are sizes of tables: slots, and bytes for what a slot holds; parameters: a `parameters.Parameters`. buf:
+    the buffer to write messages in, max_message bytes, which several endpoints may share.
     """
 
     def __init__(
@@ -61,13 +62,14 @@ class Endpoint:
         max_message=MAX_MESSAGE,
         address_bytes=6,
         parameters=DEFAULT,
+        buf=None,
     ):
         self.transmit = transmit
         self.timers = timers
         self.entropy = entropy
         self.parameters = parameters
         self.message = Message(MAX_DATAGRAM)
-        self.buf = bytearray(max_message)
+        self.buf = buf or bytearray(max_message)
         self.out = Writer(self.buf)
         self.tokens = Tokens(token_slots, timers, entropy)
         self.recent = Recent(recent_messages, address_bytes, timers, parameters)
@@ -80,6 +82,7 @@ class Endpoint:
         self._acked = [None] * _ACKED  # the last requests that were acknowledged by an empty ACK: (peer, Message ID)
         self._acked_next = 0
         self.faulty = 0  # datagrams that were no CoAP message
+        self.unmatched = 0  # responses that nobody waits for
         r = entropy(2)
         self.mids = array("i", (r[0] << 8 | r[1], max_message))  # the last Message ID, room for an answer
 
@@ -282,6 +285,8 @@ class Endpoint:
     def _response(self, m, slot, peer, group, now):
         # One that is Confirmable or that nobody waits for. What was accepted is acknowledged when it comes again, what
         # was not is reset again (RFC 7252 §4.2, §4.5).
+        if slot < 0:
+            self.unmatched += 1
         if m.type() != _CON or group:
             if slot < 0 and not group and m.fields[2] & _OBSERVE:
                 self.reset(m.buf, peer)  # an observation that nobody has an interest in (RFC 7641 §3.6)

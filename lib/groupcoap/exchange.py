@@ -219,6 +219,13 @@ class Outgoing:
             self._finish(i, now).message_failed(self._refs[i], True, now)
         return i >= 0
 
+    def has(self, owner, ref):
+        """Does what this owner sent under this reference still wait for its acknowledgement?"""
+        for i in range(len(self._left)):
+            if self._left[i] and self._owners[i] is owner and self._refs[i] == ref:
+                return True
+        return False
+
     def cancel(self, owner, ref, now):
         """Stop repeating what this owner sent under this reference."""
         for i in range(len(self._left)):

@@ -7,22 +7,9 @@ client registers again.
 
 from . import block, options
 from . import numbers as n
-from .request import DEFAULT_MAX_AGE, Request, RequestFailed
-from .timers import elapsed
+from .freshness import max_age, newer
+from .request import Request, RequestFailed
 from .transfer import Download
-
-_REORDERED = 128000  # ms after which any notification is newer (RFC 7641 §3.4)
-
-
-def newer(number, last, at, now):
-    """Is the notification `number`, that comes now, newer than `last`, that came at the time `at`? (§3.4)"""
-    ahead = number - last & 0xFFFFFF
-    return 0 < ahead < 0x800000 or not 0 <= elapsed(now, at) <= _REORDERED
-
-
-def max_age(m):
-    """Ms for which the representation in this message is fresh."""
-    return 1000 * (m.uint() if options.valid(m, n.MAX_AGE) >= 0 else DEFAULT_MAX_AGE)
 
 
 def patience(entropy):

@@ -1,26 +1,60 @@
-"""Whom the proxy serves: the allow-list (draft-ietf-core-groupcomm-proxy §4 REQ1, REQ2).
+"""Whom the proxy serves, and how much of it: the allow-list (draft-ietf-core-groupcomm-proxy §4 REQ1, REQ2).
 
-A client's identity is its IP address: for tests and closed networks, since the draft demands a security association.
+`AllowList.identify` is the one place that says who a client is. Here that is its IP address: for tests and closed
+networks, since the draft demands a security association with integrity.
 """
+
+from micropython import const
+
+from ..timers import elapsed
+
+_MINUTE = const(60000)  # ms
+
+
+class Client:
+    """One entry of the allow-list. groups: packed addresses that it may reach; unicast: may it have single servers?
+
+    exchanges: how many it may have open, 0 for as many as there are; requests: in a minute, 0 for no bound;
+    max_timeout: the greatest T' of it, s, 0 for the proxy's own. name: what it is called in the status, bytes.
+    """
+
+    def __init__(self, name, groups=(), unicast=True, exchanges=0, requests=0, max_timeout=0):
+        self.name = name
+        self.groups = tuple(groups)
+        self.unicast = unicast
+        self.exchanges = exchanges
+        self.requests = requests
+        self.max_timeout = max_timeout
+        self.counted = 0  # requests since it is known
+        self.refused = 0  # of them
+        self._allowance = requests * _MINUTE  # requests that it has to its credit, each counted as a minute
+        self._at = None  # when that was so
+
+    def wait(self, now):
+        """Count a request: 0, or where it is one too many the ms until the next may come."""
+        self.counted += 1
+        if not self.requests:
+            return 0
+        if self._at is not None:
+            past = elapsed(now, self._at)
+            if not 0 <= past < _MINUTE:  # or so long ago that the clock has gone round
+                past = _MINUTE
+            self._allowance = min(self.requests * _MINUTE, self._allowance + past * self.requests)
+        self._at = now
+        if self._allowance < _MINUTE:
+            return 1 + (_MINUTE - self._allowance) // self.requests
+        self._allowance -= _MINUTE
+        return 0
 
 
 class AllowList:
-    """entries: triples (IP, 4 or 16 bytes; packed group addresses that it may reach; may it have unicast targets?)."""
+    """clients: of `Client`, each with the IP address, 4 or 16 bytes, as its name."""
 
-    def __init__(self, entries):
-        self._entries = {ip: (tuple(groups), unicast) for ip, groups, unicast in entries}
-        self.groups = any(groups for groups, _ in self._entries.values())  # is any group enabled at all?
+    def __init__(self, clients):
+        self.clients = clients
+        self._by_address = {client.name: client for client in clients}
+        self.groups = any(client.groups for client in clients)  # is any group enabled at all?
 
-    def knows(self, peer):
-        """Is this peer on the list at all?"""
-        return peer[:-2] in self._entries
-
-    def group(self, peer, address):
-        """May this peer have group requests sent to this packed group address?"""
-        entry = self._entries.get(peer[:-2])
-        return entry is not None and address in entry[0]
-
-    def unicast(self, peer):
-        """May this peer have requests sent to a single server?"""
-        entry = self._entries.get(peer[:-2])
-        return entry is not None and entry[1]
+    def identify(self, m, peer):
+        """The `Client` who has sent the request m, or None."""
+        return self._by_address.get(peer[:-2])

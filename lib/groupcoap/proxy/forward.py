@@ -4,12 +4,10 @@ A request goes through the same steps whatever it names: whose is it, what is it
 fails raises the response to give. What passes is written anew for the upstream endpoint, under a token of the proxy's.
 """
 
-from array import array
-
 from micropython import const
 
-from .. import cri, options, uri
 from .. import numbers as n
+from .. import options, uri
 from ..errors import (
     BadOption,
     BadRequest,
@@ -19,67 +17,81 @@ from ..errors import (
     RequestEntityTooLarge,
     ResponseError,
     ServiceUnavailable,
+    TooManyRequests,
     Unauthorized,
 )
-from ..message import Message, encoded, uint_bytes
-from ..timers import after, elapsed
+from ..message import Message, encoded, insert, uint_bytes
 from ..tokens import ROW, TOKEN_LENGTH
-from .relay import GROUP, UNICAST_ACKED, UNICAST_CON, UNICAST_NON
+from .names import Names
+from .relay import GROUP, SILENT, UNICAST_ACKED, UNICAST_CON, UNICAST_NON, rewrite
+from .target import PROFILE_00, names_target, target_of, uri_hash
 
-_NUMBERED = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
-# Not copied into the request that goes on
-_LEFT_OUT = _NUMBERED + (n.URI_HOST, n.URI_PORT, n.OBSERVE)
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
 _REFUSALS = const(16)
 _COAPS_PORT = b"\x16\x34"
-_DIAGNOSTIC = const(64)  # characters of what was wrong with a target
-_PACED = const(8)  # groups whose sending rate is remembered
-
-
-class Target:
-    """Where a request goes: packed address, and path and query (lists of bytes) where they are not in Uri-* options."""
-
-    def __init__(self, address, path=None, query=None, host=None):
-        self.address = address
-        self.path = path
-        self.query = query
-        self.host = host  # a name, that goes on in Uri-Host
+_COPIES_WITHIN = const(2000)  # ms
+_HOP_LIMIT = const(16)  # where a request has none and goes on to another proxy (RFC 8768 §3)
+_TARGETS = (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.URI_PATH_ABBREV)
 
 
 class ForwardProxy:
-    """The role of `downstream`. local: the role for what is addressed to the proxy itself; access: an `AllowList`.
+    """The role of an endpoint that clients talk to: `down`, by default the relay's own.
 
-    max_timeout: the greatest T', s. nstart: exchanges at a time with one group. probing_rate: bytes/s to a group, 0 for
-    no bound. resolve(name) gives an IP, bytes, or None; None: names are not resolved.
+    local: the role for what is addressed to the proxy itself; access: an `AllowList`. max_timeout: greatest T', s.
+    nstart: exchanges at a time with one group. resolve(name) gives an IP, bytes, or None; None: names are not resolved.
+    copies: how often a group request is sent, 1 to 3. pace: a `pace.Pace`, or None for no bound on what a group gets.
+    forwarding: the `Names` of profile 00 where the proxy says the origin in place of the servers, or None.
     """
 
-    def __init__(self, relay, local, access, address, max_timeout=120, nstart=None, probing_rate=0, resolve=None):
+    def __init__(
+        self,
+        relay,
+        local,
+        access,
+        address,
+        max_timeout=120,
+        nstart=None,
+        resolve=None,
+        copies=1,
+        pace=None,
+        forwarding=None,
+        down=None,
+    ):
         self.relay = relay
         self.local = local
         self.access = access
         self.address = address
         self.max_timeout = max_timeout
         self.nstart = nstart or relay.upstream.tokens.slots
-        self.probing_rate = probing_rate
         self.resolve = resolve
+        self.copies = copies
+        self.pace = pace
+        self.forwarding = forwarding
+        self.down = down or relay.downstream
         self.refusals = {}  # by response code
         self._refused = [None] * _REFUSALS  # the last of them: (client, Message ID, error), in case they come again
         self._refused_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
-        self._paced = [None] * _PACED  # groups, and when each may be sent to again
-        self._paced_until = array("i", bytes(4 * _PACED))
-        self._pace_timers = relay.upstream.timers.reserve(_PACED, self._pace_over)
+        self._group_etag = options.number(options.GROUP_ETAG)
+        self.names = Names(options.number(options.REPLY_FROM))
+        self._written = Message()
 
     def request(self, m, peer, group, now, repeated=False):
         """Take a request (Endpoint's role)."""
         if group:
             return  # a proxy is no member of a group
-        if not self._is_proxied(m):
-            self.local.request(m, peer, 0, now)
+        if m.code == n.GET and m.find(self._timeout) == 0 and self._early_stop(m, peer, now):
             return
         try:
-            self._proxy(m, peer, now, repeated)
+            client = self.access.identify(m, peer)
+            target = self.target(m, peer, client)
+            if target is None:
+                self.local.request(m, peer, 0, now)
+            elif target.address == self.address and target.group is None:
+                self._for_itself(m, peer, now, target)
+            else:
+                self._proxy(m, peer, client, target, now, repeated)
         except ResponseError as e:
             self._refuse(m, peer, e)
 
@@ -96,93 +108,211 @@ class ForwardProxy:
         self.request(m, peer, 0, now, True)
 
     def rejected(self, peer, mid, now):
-        """Take a Reset of a Non-confirmable message (Endpoint's role)."""
-        self.local.rejected(peer, mid, now)
+        """Take a Reset of a Non-confirmable message: the client wants no more of that exchange (Endpoint's role)."""
+        slot = self.relay.relayed_as(self.down, peer, mid)
+        if slot >= 0:
+            self.relay.stop(slot, now)
+        else:
+            self.local.rejected(peer, mid, now)
+
+    def target(self, m, peer, client):
+        """The `Target` of this request, or None where it is for the proxy itself. Raises ResponseErrors."""
+        if not names_target(m):
+            return None
+
+        def locate(host, port):
+            if client is None:  # nobody else has names looked up here
+                raise Unauthorized("not allowed here")
+            ip = self.resolve(host) if self.resolve is not None else None
+            if ip is None:
+                raise ProxyingNotSupported("host %s cannot be resolved here" % host)
+            return uri.pack(ip, port)
+
+        target = target_of(m, self.address, locate)
+        chain = self.relay.chain
+        if chain is not None and chain.hop is not None and target.address != self.address:
+            chain.direct(target)
+        return target
+
+    def unknown_stop(self):
+        """Is an Early Stop Request one even where no exchange has its token? To a forward-proxy it is."""
+        return True
 
     def _repeated_open(self, m, peer, slot):
         # Its exchange is open: there is an ACK to say again, or one to come.
-        if m.type() == n.CON and self.relay.kinds[slot] in (GROUP, UNICAST_ACKED):
-            self.relay.downstream.acknowledge(m, peer)
+        if m.type() == n.CON and self.relay.kinds[slot] in (GROUP, SILENT, UNICAST_ACKED):
+            self.down.acknowledge(m, peer)
 
-    def _is_proxied(self, m):
-        if m.seen() >> 29:
-            for number in _NUMBERED:
-                if m.find(number) >= 0:
-                    return True
-        return False
+    def _early_stop(self, m, peer, now):
+        # An Early Stop Request has an ACK and nothing else (§5.1.3, §5.2.3).
+        if names_target(m):
+            return False
+        for number in _TARGETS:
+            if m.find(number) >= 0:
+                return False
+        slot = self.relay.find(m, peer)
+        if slot < 0 and not self.unknown_stop():
+            return False
+        if slot >= 0:
+            self.relay.stop(slot, now)
+        if m.type() == n.CON:
+            self.down.acknowledge(m, peer)
+        return True
 
-    def _proxy(self, m, peer, now, repeated):
-        target = self._target(m, peer)
-        address = target.address
-        multicast = uri.is_multicast(address)
-        if multicast:
+    def _proxy(self, m, peer, client, target, now, repeated):
+        relay = self.relay
+        group = target.group
+        if group is not None:
             if not self.access.groups:
                 raise NotImplementedHere("no group is enabled here")
-            if not self.access.group(peer, address):
+            if client is None or group not in client.groups:
                 raise Unauthorized("not allowed for this group")
-            if address[-2:] == _COAPS_PORT:
+            if group[-2:] == _COAPS_PORT:
                 raise BadRequest("port 5684 is for coaps")  # bis §3.4
-        elif address == self.address:
-            self._for_itself(m, peer, now, target)
-            return
-        elif not self.access.unicast(peer):
+        elif client is None or not client.unicast:
             raise Unauthorized("not allowed here")
-        seconds = self._check_options(m, multicast)
-        hops = self._hops(m)
-        down = self.relay.downstream
-        open_slot = self.relay.find(m, peer)
-        if open_slot >= 0:
-            if self.relay.mids[open_slot] == m.mid():  # a repetition that the table of recent ones has forgotten
-                self._repeated_open(m, peer, open_slot)
+        seconds = self._check_options(m, client, target)
+        hops = self._hops(m, target)
+        slot = relay.find(m, peer)
+        if slot >= 0 and relay.mids[slot] == m.mid():  # a repetition that the table of recent ones has forgotten
+            self._repeated_open(m, peer, slot)
+            return
+        if not repeated:
+            wait = client.wait(now)
+            if wait:
+                raise TooManyRequests("at most %d requests a minute" % client.requests, 1 + wait // 1000)
+        observe = self._observe(m)
+        if slot >= 0:
+            self._same_token(m, peer, slot, target, hops, seconds, observe, now)
+        elif group is None:
+            self._send_individual(m, peer, client, now, target, hops, observe)
+        else:
+            if not (repeated and m.type() == n.CON):  # the exchange of a repeated one has ended
+                self._send_group(m, peer, client, now, target, hops, seconds, observe)
+            elif relay.aggregation is not None and relay.aggregation.block(self, m, peer, now):
                 return
-            # The token is in use: which of the two exchanges a response belongs to could not be told (bis §3.5.2).
-            self.relay.close(open_slot, now)
-            raise BadRequest("token of an open exchange")
-        if not multicast:
-            self._send_individual(m, peer, now, target, hops)
-        else:
-            confirmable = m.type() == n.CON
-            if not (repeated and confirmable):  # the exchange of a repeated one has ended
-                self._send_group(m, peer, now, target, hops, seconds)
-            if confirmable:
-                down.acknowledge(m, peer)
+        if group is not None and m.type() == n.CON:
+            self.down.acknowledge(m, peer)
 
-    def _send_group(self, m, peer, now, target, hops, seconds):
-        up = self.relay.upstream
+    def _same_token(self, m, peer, slot, target, hops, seconds, observe, now):
+        # The token of an exchange that is open: for an observation of the same target it is registered again, or
+        # ended. Else which of the two a response belongs to could not be told (bis §3.5.2).
+        observations = self.relay.observations
+        if observe is not None and observations is not None and observations.has(slot):
+            drop, put = self._changes(m, target, hops, seconds, observe)
+            self._write(m, n.NON if target.multicast else m.type(), slot, drop, put)
+            if uri_hash(self._parsed()) == self.relay.uris[slot] and target.address == self.relay.targets[slot]:
+                observations.again(slot, m, observe, seconds * 1000, now)
+                return
+        self.relay.stop(slot, now)
+        raise BadRequest("token of an open exchange")
+
+    def _send_group(self, m, peer, client, now, target, hops, seconds, observe):
+        relay = self.relay
+        if self.pace is not None:
+            self.pace.check(target.group, now)
         profile07 = m.find(self._timeout) >= 0
-        self._check_pace(target.address, now)
-        if not seconds:
-            self._write(m, n.NON, up.next_mid(), b"", 0, 0, target, hops)
+        if target.hop and not profile07:
+            target.hop = PROFILE_00
+        elif target.names is None and not target.hop:
+            target.names = self.names if profile07 else self.forwarding
+        drop, put = self._changes(m, target, hops, seconds, observe)
+        caching = relay.caching
+        if caching is not None and not target.hop:
+            self._write(m, n.NON, -1, drop, put)
+            if caching.serve(self, m, peer, target, self._parsed(), seconds, observe, now):
+                return
+        if relay.aggregation is not None and not target.hop and relay.aggregation.wanted(m) and seconds:
+            slot = self._open_group(GROUP, m, peer, client, now, target, seconds * 1000)
+            relay.aggregation.begin(slot, m)
+            drop += (n.ACCEPT,)
+            observe = None
+        elif seconds:
+            slot = self._open_group(GROUP, m, peer, client, now, target, seconds * 1000)
+        elif self.copies > 1 and relay.upstream.tokens.free and not target.hop:
+            slot = self._open_group(SILENT, m, peer, client, now, target, _COPIES_WITHIN)
         else:
-            if self.relay.open_to(target.address) >= self.nstart:
-                raise self._busy(now, "as many exchanges as may be are open with this group")
-            self._open(GROUP, n.NON, m, peer, now, target, hops, seconds * 1000, profile07)
-        self._pace(target.address, up.out.end, now)
-        up.send(target.address)
+            slot = -1
+        try:
+            confirmable = target.hop and m.type() == n.CON and slot >= 0
+            self._write(m, n.CON if confirmable else n.NON, slot, drop, put)
+            if slot >= 0 and caching is not None and not target.hop:
+                caching.opened(slot, target, self._parsed(), seconds, now)
+            if observe == 0 and slot >= 0 and relay.observations is not None:
+                if not relay.observations.begin(slot, self._parsed(), now):
+                    self._write(m, n.CON if confirmable else n.NON, slot, drop, [p for p in put if p[0] != n.OBSERVE])
+        except ResponseError:
+            if slot >= 0:
+                relay.close(slot, now)
+            raise
+        self._send(slot, target, seconds, confirmable, now)
 
-    def _send_individual(self, m, peer, now, target, hops):
-        up = self.relay.upstream
+    def _send(self, slot, target, seconds, confirmable, now):
+        relay = self.relay
+        up = relay.upstream
+        if self.pace is not None:
+            self.pace.spend(target.group, up.out.end, now)
+        if confirmable:
+            if not up.send_confirmable(target.address, relay, slot, now):
+                relay.close(slot, now)
+                raise self._busy(now, "too many requests are under way")
+            return
+        up.send(target.address)
+        if slot >= 0 and not target.hop:
+            span = seconds * 500
+            relay.send_copies(slot, self.copies - 1, min(span, _COPIES_WITHIN) if span else _COPIES_WITHIN, now)
+
+    def _send_individual(self, m, peer, client, now, target, hops, observe):
+        relay = self.relay
+        up = relay.upstream
         confirmable = m.type() == n.CON
-        if confirmable and up.outgoing.full():
+        drop, put = self._changes(m, target, hops, 0, observe)
+        if m.find(n.BLOCK1) >= 0:  # so that a server keeps apart what several clients of ours upload (RFC 9175 §3)
+            insert(put, n.REQUEST_TAG, _tag(peer))
+        caching = relay.caching
+        if caching is not None and not target.hop:
+            self._write(m, m.type(), -1, drop, put)
+            if caching.serve_individual(self, m, peer, target, self._parsed(), now):
+                return
+        if confirmable and up.outgoing.full() and not relay.make_room(client, self._unacknowledged, now):
             raise self._busy(now, "too many requests are under way")
         kind = UNICAST_CON if confirmable else UNICAST_NON
-        slot = self._open(kind, m.type(), m, peer, now, target, hops, _UNICAST_TIMEOUT)
+        slot = self._open(kind, m, peer, client, now, target, _UNICAST_TIMEOUT)
+        try:
+            if caching is not None and not target.hop:
+                put = caching.open_individual(slot, m, target, self._parsed(), put)
+            self._write(m, m.type(), slot, drop, put)
+            if observe == 0 and relay.observations is not None:
+                if not relay.observations.begin(slot, self._parsed(), now):
+                    self._write(m, m.type(), slot, drop, [pair for pair in put if pair[0] != n.OBSERVE])
+        except ResponseError:
+            relay.close(slot, now)
+            raise
         if confirmable:
-            up.send_confirmable(target.address, self.relay, slot, now)
+            up.send_confirmable(target.address, relay, slot, now)
         else:
             up.send(target.address)
 
-    def _open(self, kind, message_type, m, peer, now, target, hops, lifetime, insert=False):
-        # Take a slot, and write the request that goes on under its token: the slot.
-        up = self.relay.upstream
-        slot = self.relay.open(kind, m, peer, target.address, lifetime, now, insert)
+    def _unacknowledged(self, slot):
+        return self.relay.upstream.outgoing.has(self.relay, slot)
+
+    def _open_group(self, kind, m, peer, client, now, target, lifetime):
+        relay = self.relay
+        if relay.open_to(target.address) >= self.nstart:
+            group = target.address
+            if not relay.make_room(client, lambda slot: relay.targets[slot] == group, now):
+                raise self._busy(now, "as many exchanges as may be are open with this group")
+        return self._open(kind, m, peer, client, now, target, lifetime)
+
+    def _open(self, kind, m, peer, client, now, target, lifetime):
+        relay = self.relay
+        if client.exchanges and relay.open_of(client) >= client.exchanges:
+            raise self._busy(now, "at most %d exchanges at a time" % client.exchanges)
+        slot = relay.open(kind, m, peer, client, self.down, target, lifetime, now)
+        if slot < 0 and relay.make_room(client, _any, now):
+            slot = relay.open(kind, m, peer, client, self.down, target, lifetime, now)
         if slot < 0:
             raise self._busy(now, "all exchanges are taken")
-        try:
-            self._write(m, message_type, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH, target, hops)
-        except ResponseError:
-            self.relay.close(slot, now)
-            raise
         return slot
 
     def _busy(self, now, text):
@@ -190,80 +320,33 @@ class ForwardProxy:
 
     def _for_itself(self, m, peer, now, target):
         # Proxy-Uri and its like name the proxy: a local request, with the target's path and query in Uri-* options.
-        up = self.relay.upstream
-        self._write(m, m.type(), m.mid(), m.buf, 4, m.buf[0] & 15, target, None)
+        out = self.relay.upstream.out
+        out.begin(m.type(), m.code, m.mid(), m.buf, 4, m.buf[0] & 15)
+        rewrite(out, m, target.drop, target.put)
         inner = Message()
-        datagram = up.out.message()
+        datagram = out.message()
         inner.parse(datagram, len(datagram))
         self.local.request(inner, peer, 0, now)
 
     # What the request says
 
-    def _target(self, m, peer):
-        if m.find(n.PROXY_SCHEME) >= 0 and m.find(n.PROXY_SCHEME_NUMBER) >= 0:
-            raise BadOption("Proxy-Scheme and Proxy-Scheme-Number exclude each other")
-        try:
-            text = None
-            if options.valid(m, n.PROXY_URI) >= 0:
-                text = m.value()
-            elif options.valid(m, n.PROXY_CRI) >= 0:
-                text = cri.to_uri(cri.decode(bytes(m.value())))
-            if text is not None:
-                found = uri.parse(text)
-                return self._located(peer, found.scheme, found.address, found.host, found.port, found.path, found.query)
-            if options.valid(m, n.PROXY_SCHEME) >= 0:
-                scheme = str(m.value(), "utf-8").lower()
-            elif options.valid(m, n.PROXY_SCHEME_NUMBER) >= 0:
-                scheme = "coap" if m.uint() == 0 else "number %d" % m.uint()
-            else:
-                raise BadOption("option of a wrong length")
-            if options.valid(m, n.URI_HOST) >= 0:
-                host = str(m.value(), "utf-8").lower()
-                port = n.COAP_PORT
-            else:  # where the request came to (RFC 7252 §5.10.1)
-                host = uri.ip_text(self.address[:-2])
-                port = self.address[-2] << 8 | self.address[-1]
-            if options.valid(m, n.URI_PORT) >= 0:
-                port = m.uint()
-            try:
-                address = uri.pack(host.strip("[]"), port)
-            except ValueError:
-                address = None  # a name
-            return self._located(peer, scheme, address, host, port)
-        except (ValueError, IndexError, KeyError) as e:
-            raise BadRequest("target: %s" % str(e)[:_DIAGNOSTIC])
-
-    def _located(self, peer, scheme, address, host, port, path=None, query=None):
-        if scheme != "coap":
-            raise ProxyingNotSupported("scheme %s: expected coap" % scheme)
-        name = None
-        if address is None:
-            if not self.access.knows(peer):  # nobody else has names looked up here
-                raise Unauthorized("not allowed here")
-            ip = self.resolve(host) if self.resolve is not None else None
-            if ip is None:
-                raise ProxyingNotSupported("host %s cannot be resolved here" % host)
-            address = uri.pack(ip, port)
-            name = host.encode()
-        if len(address) != len(self.address):
-            raise ProxyingNotSupported("no IPv%d here" % (6 if len(address) > 6 else 4))
-        return Target(address, path, query, name)
-
-    def _check_options(self, m, multicast):
+    def _check_options(self, m, client, target):
         # Every unsafe option must be known (RFC 7252 §5.7.1). Gives T' in s, which a group request must have.
         number = options.refused(m, bit=2)
         if number:
             raise BadOption("option %d" % number)
-        if not multicast:
+        if target.group is None:
             return 0
         if m.find(self._timeout) < 0 and options.valid(m, self._signaling) < 0:
-            raise MissingTimeout("Multicast-Timeout is missing")
-        return min(m.uint(), self.max_timeout)
+            error = BadRequest("Multicast-Timeout is missing")
+            error.timeout = 0  # it says by an empty option what it misses (§5.2.1)
+            raise error
+        return min(m.uint(), client.max_timeout or self.max_timeout, self.max_timeout)
 
-    def _hops(self, m):
+    def _hops(self, m, target):
         # RFC 8768: the Hop-Limit to send on, or None if there is none.
         if options.valid(m, n.HOP_LIMIT) < 0:
-            return None
+            return _HOP_LIMIT if target.hop else None
         hops = m.uint()
         if not hops:
             raise BadRequest("Hop-Limit 0")
@@ -271,44 +354,54 @@ class ForwardProxy:
             raise HopLimitReached(uri.address_text(self.address))
         return hops - 1
 
+    def _observe(self, m):
+        # 0 to register, 1 to deregister, or None.
+        if m.code != n.GET and m.code != n.FETCH:
+            return None
+        value = options.uint(m, n.OBSERVE)
+        return value if value in (0, 1) else None
+
     # What goes on
 
-    def _write(self, m, kind, mid, token, start, length, target, hops):
-        # Write the request for the server into upstream's buffer. Raises RequestEntityTooLarge.
-        out = self.relay.upstream.out
-        out.begin(kind, m.code, mid, token, start, length)
-        own_path = target.path is not None  # then Uri-* options are not looked at (RFC 7252 §5.10.2)
-        host = target.host
-        path = target.path or ()
-        query = target.query or ()
+    def _changes(self, m, target, hops, seconds, observe):
+        # (numbers of options that stay behind, options in their place)
+        relay = self.relay
+        drop = target.drop + (n.OBSERVE,)
+        put = list(target.put)
+        profile07 = m.find(self._timeout) >= 0
+        if not target.hop or target.group is not None:
+            drop += (self._timeout,)
+        if target.hop and profile07 and target.group is not None:
+            insert(put, self._timeout, uint_bytes(relay.chain.lowered(seconds) if seconds else 0))
+        if target.group is not None and not target.hop:
+            if self.forwarding is not None and not profile07:
+                drop += (self._signaling,)
+            if relay.caching is not None:
+                drop += (self._group_etag,)
+        if hops is not None:
+            drop += (n.HOP_LIMIT,)
+            insert(put, n.HOP_LIMIT, uint_bytes(hops))
+        if observe is not None and (relay.observations is not None or observe == 1):
+            insert(put, n.OBSERVE, uint_bytes(observe))
+        return drop, put
+
+    def _write(self, m, kind, slot, drop, put):
+        # Write the request for the server into upstream's buffer: under the token of a slot, or with none (-1).
+        up = self.relay.upstream
+        if slot < 0:
+            up.out.begin(kind, m.code, up.next_mid())
+        else:
+            up.out.begin(kind, m.code, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH)
         try:
-            m.rewind()
-            while True:
-                number = m.step()
-                if host is not None and (number < 0 or number > n.URI_HOST):
-                    out.option(n.URI_HOST, host)
-                    host = None
-                if path and (number < 0 or number > n.URI_PATH):
-                    for segment in path:
-                        out.option(n.URI_PATH, segment)
-                    path = ()
-                if query and (number < 0 or number > n.URI_QUERY):
-                    for part in query:
-                        out.option(n.URI_QUERY, part)
-                    query = ()
-                if number < 0:
-                    break
-                if number in _LEFT_OUT or number == self._timeout:
-                    continue
-                if own_path and number in (n.URI_PATH, n.URI_QUERY):
-                    continue
-                if number == n.HOP_LIMIT and hops is not None:
-                    out.option_uint(number, hops)
-                else:
-                    out.copy_option(m, number)
-            out.copy_payload(m)
+            rewrite(up.out, m, drop, put)
         except ValueError:
-            raise RequestEntityTooLarge("more than %d bytes" % out.size)
+            raise RequestEntityTooLarge("more than %d bytes" % up.out.size)
+
+    def _parsed(self):
+        # The request that stands in upstream's buffer.
+        out = self.relay.upstream.out
+        self._written.parse(out.buf, out.end)
+        return self._written
 
     def _refuse(self, m, peer, error):
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
@@ -319,42 +412,23 @@ class ForwardProxy:
 
     def _answer_refused(self, m, peer, error):
         pairs = []
-        if isinstance(error, MissingTimeout):  # it says by an empty option what it misses (§5.2.1)
-            pairs.append((self._timeout, b""))
+        timeout = getattr(error, "timeout", None)
+        if timeout is not None:
+            pairs.append((self._timeout, uint_bytes(timeout)))
         if error.max_age is not None:
-            pairs.append((n.MAX_AGE, uint_bytes(error.max_age)))
+            insert(pairs, n.MAX_AGE, uint_bytes(error.max_age))
         payload = str(error).encode()
         written = encoded(pairs)
-        self.relay.downstream.reply(peer, m, error.code, written, len(written), payload, len(payload))
-
-    # PROBING_RATE (RFC 7252 §4.7, bis §3.6): the bytes sent to a group within a time
-
-    def _check_pace(self, group, now):
-        if self.probing_rate and group in self._paced:
-            i = self._paced.index(group)
-            left = -elapsed(now, self._paced_until[i])
-            if left > 0:
-                raise ServiceUnavailable("sending to this group is limited", 1 + left // 1000)
-
-    def _pace(self, group, length, now):
-        if self.probing_rate:
-            i = self._paced.index(group) if group in self._paced else self._oldest(now)
-            self._paced[i] = group
-            self._paced_until[i] = until = after(now, length * 1000 // self.probing_rate)
-            self.relay.upstream.timers.set(self._pace_timers + i, until)
-
-    def _oldest(self, now):
-        best = 0
-        for i in range(_PACED):
-            if self._paced[i] is None:
-                return i
-            if elapsed(now, self._paced_until[i]) > elapsed(now, self._paced_until[best]):
-                best = i
-        return best
-
-    def _pace_over(self, i, now):
-        self._paced[i] = None
+        self.down.reply(peer, m, error.code, written, len(written), payload, len(payload))
 
 
-class MissingTimeout(BadRequest):
-    """4.00 with an empty Multicast-Timeout: the proxy says that it wants one."""
+def _any(slot):
+    return True
+
+
+def _tag(peer):
+    # Four bytes for a client, by which servers tell its uploads from those of others.
+    h = 5381
+    for byte in peer:
+        h = h * 33 + byte & 0xFFFFFF
+    return h.to_bytes(3, "big") + peer[-1:]

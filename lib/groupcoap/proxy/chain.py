@@ -1,0 +1,87 @@
+"""A proxy that is not the last before the servers (draft-ietf-core-groupcomm-proxy §8).
+
+To the next hop it is a client: it tells it a T'' less than its own T', takes answers from there only, relays what they
+say of their origin as it is, and passes an early stop on. What the next hop answers for itself has no Reply-From, and
+ends the exchange.
+"""
+
+from .. import numbers as n
+from .. import options
+from ..errors import ProxyingNotSupported
+from ..message import uint_bytes
+from .relay import rewrite
+from .target import PROFILE_00
+
+
+class Chain:
+    """hop: packed address of a forward-proxy's next hop, or None. back: s of the worst round trip to those who send
+    requests here."""
+
+    def __init__(self, relay, hop, back=1):
+        self._relay = relay
+        self.hop = hop
+        self.back = back
+        self._timeout = options.number(options.MULTICAST_TIMEOUT)
+        self._reply_from = options.number(options.REPLY_FROM)
+        relay.chain = self
+
+    def direct(self, target):
+        """Let a `Target` go to the next hop, with all that the request says of it."""
+        target.group = target.address if target.multicast else None
+        target.address = self.hop
+        target.multicast = False
+        target.hop = True
+        target.drop = target.put = ()
+
+    def lowered(self, seconds):
+        """T'' for a T' in s. Raises ProxyingNotSupported, with the least T' that would do as its `timeout`."""
+        if seconds <= self.back:
+            error = ProxyingNotSupported("Multicast-Timeout: at least %d is needed here" % (self.back + 1))
+            error.timeout = self.back + 1
+            raise error
+        return seconds - self.back
+
+    def take(self, slot, m, peer, now):
+        """Relay a response of the next hop: True, or False where this exchange is with a group."""
+        relay = self._relay
+        if not relay.hops[slot]:
+            return False
+        value = m.option(self._reply_from)
+        if value is None and relay.hops[slot] != PROFILE_00:
+            self._own(slot, m, now)
+        else:
+            relay.relay_looked_at(slot, m, value or peer, relay.name(slot, value), now)
+        return True
+
+    def _own(self, slot, m, now):
+        # An answer of the next hop itself: an error, or 2.03 for the whole group.
+        relay = self._relay
+        down = relay.downs[slot]
+        least = options.uint(m, self._timeout)
+        put = () if least is None else ((self._timeout, uint_bytes(least + self.back)),)
+        relay.begin(slot, n.NON, m.code)
+        try:
+            rewrite(down.out, m, (self._timeout, n.OBSERVE), put)
+        except ValueError:
+            relay.begin(slot, n.NON, n.BAD_GATEWAY)
+        down.send(relay.peers[slot])
+        relay.close(slot, now)
+
+    def leave(self, slot, now):
+        """Send an Early Stop Request after what is stopped here."""
+        relay = self._relay
+        if relay.hops[slot]:
+            up = relay.upstream
+            relay.begin_upstream(slot, n.CON, n.GET)
+            up.out.option(self._timeout)
+            if not up.send_confirmable(relay.targets[slot], self, -1, now):
+                up.send(relay.targets[slot])
+
+    def closed(self, slot, now):
+        """This exchange is over (Relay's part)."""
+
+    def acknowledged(self, ref, now):
+        """The next hop has the Early Stop Request (Outgoing's owner)."""
+
+    def message_failed(self, ref, reset, now):
+        """It has not."""

@@ -1,0 +1,205 @@
+"""Observe through the proxy (draft-ietf-core-groupcomm-proxy §5.2.2, §5.4.2; RFC 7641 §5).
+
+Towards servers the proxy is an observer, under the one token of the exchange; towards its client it is the server that
+is observed. So the numbers of Observe are its own, and it asks by a Confirmable notification now and then whether the
+client is still there. An exchange that a server has taken on stays open beyond T'; from then on only notifications
+pass. Who leaves is taken back at the servers by a request with Observe 1 under the same token.
+"""
+
+from array import array
+
+from micropython import const
+
+from .. import numbers as n
+from .. import options
+from ..freshness import newer
+from ..message import uint_bytes
+from ..timers import elapsed
+from .relay import GROUP
+from .target import uri_hash
+
+_ASKED = const(1)
+_ACTIVE = const(2)  # a server has taken it on
+_OVER = const(3)  # and T' has passed
+_CON_EVERY = const(8)  # notifications
+_CON_WITHIN = const(86400000 // 2)  # ms; at least once in 24 hours (RFC 7641 §4.5)
+_IDLE = const(86400000)  # ms without a notification after which an observation ends
+_UNANSWERED = const(60000)  # ms
+_SUPPRESS_ALL = b"\x1a"  # No-Response: 2.xx, 4.xx, 5.xx (RFC 7967)
+_NOBODY = const(0xFF)
+
+
+class Observations:
+    """Up to `places` observations at a time among the exchanges of a `Relay`, one `held` request each; further
+    requests are served without Observe. origins: servers whose notifications are put in order; those of more pass as
+    they come."""
+
+    def __init__(self, relay, places=4, origins=32):
+        slots = len(relay.kinds)
+        self._relay = relay
+        self._places = places
+        self._states = bytearray(slots)
+        self._counts = bytearray(slots)  # notifications since the last that was confirmed
+        self._busy = bytearray(slots)  # is a Confirmable one out?
+        self._confirmed = array("i", bytes(4 * slots))
+        self._number = 0
+        self._slots = bytearray([_NOBODY] * origins)  # of the servers heard: slot,
+        self._origins = [None] * origins  # who,
+        self._last = array("i", bytes(4 * origins))  # number of the newest notification,
+        self._at = array("i", bytes(4 * origins))  # and when it came
+        self.refused = 0  # registrations that found no place
+        relay.observations = self
+
+    def __len__(self):
+        return sum([1 for state in self._states if state])
+
+    def has(self, slot):
+        """Is this exchange an observation?"""
+        return self._states[slot] != 0
+
+    def begin(self, slot, request, now):
+        """Let this exchange be one; request: as it stands in upstream's buffer. False where there is no place."""
+        if len(self) >= self._places or not self._relay.hold(slot):
+            self.refused += 1
+            return False
+        self._states[slot] = _ASKED
+        self._counts[slot] = self._busy[slot] = 0
+        self._confirmed[slot] = now
+        self._relay.uris[slot] = uri_hash(request)
+        return True
+
+    def again(self, slot, m, observe, span, now):
+        """The client registers again (observe 0) or takes it back (1), by the request m: pass on what stands in
+        upstream's buffer, under the same token. span: ms for which answers are wanted."""
+        relay = self._relay
+        up = relay.upstream
+        relay.mids[slot] = m.mid()
+        relay.opened[slot] = now
+        group = relay.kinds[slot] == GROUP
+        confirmable = up.buf[0] & 0x30 == 0
+        if observe:
+            self._forget(slot)
+        elif self._states[slot] == _OVER:
+            self._states[slot] = _ACTIVE
+        if group:
+            if span:
+                up.tokens.extend(slot, span, now)
+                if not relay.hops[slot]:
+                    relay.shortcut(slot, relay.digests[slot])
+        else:
+            up.tokens.extend(slot, _UNANSWERED, now)
+            if confirmable:
+                relay.await_answer(slot, m, now)
+        if not confirmable or not up.send_confirmable(relay.targets[slot], relay, slot, now):
+            up.send(relay.targets[slot])
+        if observe and group and not span:
+            relay.close(slot, now)
+
+    def number(self, slot, m, origin, now):
+        """The number for a notification of this origin; None for what is none, -1 for one that is late."""
+        if not self._states[slot] or m.code >> 5 != 2 or options.valid(m, n.OBSERVE) < 0:
+            return None
+        number = m.uint()
+        place = free = -1
+        for i in range(len(self._slots)):
+            if self._slots[i] == slot and self._origins[i] == origin:
+                place = i
+                break
+            if self._slots[i] == _NOBODY:
+                free = i
+        if place >= 0 and not newer(number, self._last[place], self._at[place], now):
+            return -1
+        if place < 0 and free >= 0:
+            place = free
+            self._slots[place] = slot
+            self._origins[place] = origin
+        if place >= 0:
+            self._last[place] = number
+            self._at[place] = now
+        if self._states[slot] == _ASKED:
+            self._states[slot] = _ACTIVE
+        elif self._states[slot] == _OVER:
+            self._relay.upstream.tokens.extend(slot, _IDLE, now)
+        self._number = self._number + 1 & 0xFFFFFF
+        return self._number
+
+    def send(self, slot, now):
+        """Send the notification that stands in the client's endpoint's buffer as a CON, where it is time for one."""
+        overdue = not 0 <= elapsed(now, self._confirmed[slot]) < _CON_WITHIN
+        if self._busy[slot] or not (overdue or self._counts[slot] >= _CON_EVERY - 1):
+            self._counts[slot] = min(255, self._counts[slot] + 1)
+            return False
+        down = self._relay.downs[slot]
+        down.buf[0] &= 0xCF
+        if down.send_confirmable(self._relay.peers[slot], self, slot, now):
+            self._busy[slot] = 1
+            return True
+        down.buf[0] |= n.NON << 4  # no place to repeat it from: the next one, then
+        return False
+
+    def individual(self, slot, m, now):
+        """Relay a notification of a single server: True, or False for what is none, which ends the observation."""
+        relay = self._relay
+        if not self._states[slot]:
+            return False
+        first = self._states[slot] == _ASKED
+        number = self.number(slot, m, relay.targets[slot], now)
+        if number is None:
+            self._forget(slot)
+            return False
+        if number >= 0:
+            relay.upstream.tokens.extend(slot, _IDLE, now)
+            if first or relay.awaits_answer(slot):
+                relay.answer(slot, m, now, number)
+            elif relay.write(slot, n.NON, m, None, number) and not self.send(slot, now):
+                relay.downs[slot].send(relay.peers[slot])
+        return True
+
+    def over(self, slot, m):
+        """Has T' passed for an observation, and is this no notification?"""
+        return self._states[slot] == _OVER and m.code >> 5 == 2 and m.find(n.OBSERVE) < 0
+
+    def expired(self, slot, now):
+        """The time of this exchange has come to its end: does it go on?"""
+        relay = self._relay
+        if self._states[slot] == _ACTIVE and relay.kinds[slot] == GROUP:
+            self._states[slot] = _OVER
+            relay.detour(slot)
+            relay.upstream.tokens.extend(slot, _IDLE, now)
+            return True
+        if self._states[slot] > _ASKED:  # nothing has come for long
+            relay.stop(slot, now)
+            return True
+        return False
+
+    def leave(self, slot, now):
+        """Take the registration back at the servers, where there was one."""
+        relay = self._relay
+        m = relay.held_request(slot) if self._states[slot] and not relay.hops[slot] else None
+        if m is not None:
+            put = ((n.OBSERVE, uint_bytes(1)), (n.NO_RESPONSE, _SUPPRESS_ALL))
+            relay.write_again(slot, m, (n.OBSERVE, n.NO_RESPONSE), put)
+            relay.upstream.send(relay.targets[slot])
+
+    def closed(self, slot, now):
+        """This exchange is over (Relay's part)."""
+        if self._busy[slot]:
+            self._relay.downs[slot].outgoing.cancel(self, slot, now)
+        self._forget(slot)
+
+    def _forget(self, slot):
+        self._states[slot] = self._busy[slot] = 0
+        for i in range(len(self._slots)):
+            if self._slots[i] == slot:
+                self._slots[i] = _NOBODY
+                self._origins[i] = None
+
+    def acknowledged(self, slot, now):
+        """The client is there (Outgoing's owner)."""
+        self._busy[slot] = self._counts[slot] = 0
+        self._confirmed[slot] = now
+
+    def message_failed(self, slot, reset, now):
+        """The client is not interested any more, or gone (Outgoing's owner)."""
+        self._busy[slot] = 0
+        self._relay.stop(slot, now)
