@@ -86,6 +86,7 @@ cache_entries 16 whole 1 128
 members [] listed 8 table members
 aggregate false boolean
 aggregate_bytes 2048 whole 256 8192
+status true boolean
 stands_in_for [] listed 16 table stand_in
 allow [] allow
 """,

@@ -56,22 +56,29 @@ def build(node, config):
         from groupcoap.proxy.names import response_forwarding
 
         settings["forwarding"] = response_forwarding(options.number(options.RESPONSE_FORWARDING))
-    _parts(relay, proxy)
+    _parts(node, relay, proxy, len(own))
     access = AllowList([_client(entry) for entry in proxy["allow"]])
     if proxy["mode"] == "forward":
         from groupcoap.proxy.forward import ForwardProxy
 
-        downstream.role = ForwardProxy(relay, local, access, own, **settings)
-        return downstream
-    from groupcoap.proxy.reverse import ReverseProxy
+        roles = [ForwardProxy(relay, local, access, own, **settings)]
+    else:
+        from groupcoap.proxy.reverse import ReverseProxy
 
-    stand_ins = [_stand_in(entry) for entry in proxy["stands_in_for"]]
-    downstream.role = ReverseProxy(relay, local, access, own, stand_ins, **settings)
-    for address in downstream.role.addresses():
-        if address != own:
-            other = endpoint(address, 16, downstream.buf, token_slots=1, kept_answers=4, outgoing=1, parameters=down)
-            relay.serve(other)
-            other.role = ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings)
+        stand_ins = [_stand_in(entry) for entry in proxy["stands_in_for"]]
+        roles = [ReverseProxy(relay, local, access, own, stand_ins, **settings)]
+        for address in roles[0].addresses():
+            if address != own:
+                sizes = {"token_slots": 1, "kept_answers": 4, "outgoing": 1, "parameters": down}
+                other = endpoint(address, 16, downstream.buf, **sizes)
+                relay.serve(other)
+                roles.append(ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings))
+    for role in roles:
+        role.down.role = role
+    if proxy["status"]:
+        from groupcoap.proxy.status import Status
+
+        node.status = Status(roles, platform.clock, lambda: sum([link.lost() for link in node.links])).read
     return downstream
 
 
@@ -97,8 +104,9 @@ def _client(entry):
     )
 
 
-def _parts(relay, proxy):
+def _parts(node, relay, proxy, address_bytes):
     # What the relay does besides.
+    slots = len(relay.kinds)
     if proxy["observations"]:
         from groupcoap.proxy.observing import Observations
 
@@ -108,6 +116,39 @@ def _parts(relay, proxy):
         from groupcoap.proxy.chain import Chain
 
         Chain(relay, proxy["next_hop"], proxy["round_trip_s"])
+    if proxy["aggregate"]:
+        from groupcoap.proxy.aggregate import Collections
+        from groupcoap.proxy.aggregation import Aggregation
+
+        Aggregation(relay, Collections(1, proxy["aggregate_bytes"], node.timers))
+    if proxy["cache_bytes"]:
+        from groupcoap.proxy.cache import Cache
+        from groupcoap.proxy.caching import Caching
+
+        sizes = proxy["cache_bytes"], proxy["cache_entries"], slots, address_bytes
+        Caching(relay, Cache(*sizes, node.timers, platform.entropy), _members(node, relay.upstream, proxy))
+
+
+def _members(node, upstream, proxy):
+    # The members of the groups, as far as the configuration tells, or says who does.
+    if not proxy["members"]:
+        return None
+    from groupcoap.proxy.members import Members
+
+    members = Members({entry["group"]: tuple(entry["servers"]) for entry in proxy["members"] if entry["servers"]})
+    lookups = [entry for entry in proxy["members"] if entry["resource_directory"]]
+    if lookups:
+        from groupcoap import uri
+        from groupcoap.client import Client as Asking
+
+        client = Asking(upstream)
+
+        def started(now):
+            for entry in lookups:
+                members.learn(client, entry["group"], uri.parse(entry["resource_directory"]), node.timers, now)
+
+        node.started = started
+    return members
 
 
 def _stand_in(entry):

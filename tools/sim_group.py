@@ -8,6 +8,7 @@ from groupcoap import parameters, uri
 from groupcoap.client import Client, RequestFailed, Response
 from groupcoap.origin import write_reply_from
 from groupcoap.proxy.access import AllowList
+from groupcoap.proxy.access import Client as Entry
 from groupcoap.proxy.forward import ForwardProxy
 from groupcoap.proxy.relay import Relay
 from groupcoap.server import Server
@@ -50,6 +51,20 @@ def spread(group_size, response_size, rate):
     return parameters.leisure(group_size, response_size, max(1, int(mean * response_size)))
 
 
+def build_proxy(node, address, outside, clients, slots, max_timeout, recent_messages=128):
+    """A forward-proxy on this node, at `address` towards clients and `outside` towards servers (both packed).
+
+    clients: the addresses of those that may send to the group; slots: exchanges at a time; max_timeout: the greatest
+    T', s; recent_messages: places of either table of duplicates.
+    """
+    downstream = node.endpoint(address, token_slots=1, outgoing=2, recent_messages=recent_messages)
+    upstream = node.endpoint(outside, token_slots=slots, recent_messages=recent_messages)
+    local = Server(downstream, address, waiting=1)
+    access = AllowList([Entry(client[:-2], (GROUP,), False) for client in clients])
+    downstream.role = ForwardProxy(Relay(downstream, upstream), local, access, address, max_timeout=max_timeout)
+    return downstream.role
+
+
 class GroupRun:
     """servers, proxies, clients: how many; requests: of each client, one after the other has ended.
 
@@ -74,8 +89,7 @@ class GroupRun:
         self._heard = set()
         self._roles = [self._server(i, payload) for i in range(servers)]
         addresses = [uri.pack(bytes((10, 0, 2 + (i >> 8), i & 255)), 40000) for i in range(clients)]
-        allow = AllowList([(address[:-2], (GROUP,), False) for address in addresses])
-        at = [self._proxy(i, allow, clients) for i in range(proxies)] or [None]
+        at = [self._proxy(i, addresses) for i in range(proxies)] or [None]
         for i, address in enumerate(addresses):
             asker = _Asker(self, address, at[i % len(at)], requests)
             self._collectors[address] = asker.client.endpoint
@@ -91,15 +105,12 @@ class GroupRun:
         self.simulation.network.join(address, GROUP, server.join(self.leisure))
         return server
 
-    def _proxy(self, i, allow, clients):
+    def _proxy(self, i, clients):
         address = uri.pack(bytes((10, 0, 1, i)))
         outside = uri.pack(address[:-2], 50000)
-        node = Node(self.simulation)
-        downstream = node.endpoint(address, token_slots=1, outgoing=2)
-        upstream = node.endpoint(outside, token_slots=max(16, min(255, clients)))
-        self._collectors[outside] = upstream
-        local = Server(downstream, address, waiting=1)
-        downstream.role = ForwardProxy(Relay(downstream, upstream), local, allow, address, max_timeout=self.timeout)
+        slots = max(16, min(255, len(clients)))
+        proxy = build_proxy(Node(self.simulation), address, outside, clients, slots, self.timeout)
+        self._collectors[outside] = proxy.relay.upstream
         return address
 
     def _trace(self, what, source, peer, data):

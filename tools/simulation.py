@@ -134,6 +134,7 @@ class Network:
         self.under_way = 0
         self.last = 0  # when the last datagram arrived
         self.trace = None
+        self.spared = frozenset()  # packed addresses; nothing that they send, or that is sent to them alone, gets lost
 
     def attach(self, address, receive):
         """Have receive(data, source, group) called with what is sent to this packed address."""
@@ -179,7 +180,7 @@ class Network:
             self.doubled += 1
             copies = 2
         for _ in range(copies):
-            if self.loss and chance() < self.loss:
+            if self.loss and chance() < self.loss and source not in self.spared and address not in self.spared:
                 self.lost += 1
                 self._tell("lost", source, address, data)
                 continue

@@ -1,6 +1,6 @@
 """Registered numbers of CoAP as constants: message types, codes, option numbers, content formats.
 
-From the IANA registry "CoRE Parameters": RFC 7252 §12, 7641, 7959, 7967, 8132, 8516, 8613, 8710, 8768, 9175.
+From the IANA registry "CoRE Parameters": RFC 7252 §12, 7641, 7959, 7967, 8132, 8516, 8613, 8710, 8742, 8768, 9175.
 What an option's number means (format, length, repeatability) is in `options`; nothing else knows it.
 """
 
@@ -79,7 +79,10 @@ REQUEST_TAG = const(292)
 # Content formats
 TEXT_PLAIN = const(0)
 LINK_FORMAT = const(40)
+OCTET_STREAM = const(42)
 CBOR = const(60)
+MULTIPART_CORE = const(62)  # RFC 8710
+CBOR_SEQ = const(63)  # RFC 8742
 
 COAP_PORT = const(5683)
 

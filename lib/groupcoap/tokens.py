@@ -82,13 +82,17 @@ class Tokens:
         """The slot whose token the response in buf from this peer carries, or -1."""
         return match(self.rows, self.slots, buf, peer)
 
+    def left(self, slot, now):
+        """Milliseconds that a taken slot has yet to live."""
+        return max(0, -elapsed(now, self._timers.when(self._first + slot)))
+
     def remaining(self, now):
         """Milliseconds until the first of the taken slots is due; 0 when none is."""
         least = 0
         for slot in range(self.slots):
             if self.owners[slot] is not None:
-                left = -elapsed(now, self._timers.when(self._first + slot))
-                if left > 0 and (not least or left < least):
+                left = self.left(slot, now)
+                if left and (not least or left < least):
                     least = left
         return least
 

@@ -68,8 +68,9 @@ class ForwardProxy:
         self.pace = pace
         self.forwarding = forwarding
         self.down = down or relay.downstream
+        self.private = None  # hash of the path that only clients on the allow-list may ask for
         self.refusals = {}  # by response code
-        self._refused = [None] * _REFUSALS  # the last of them: (client, Message ID, error), in case they come again
+        self._refused = [None] * _REFUSALS  # the last of them, in case they come again: (client, Message ID, what was answered)
         self._refused_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
@@ -83,16 +84,18 @@ class ForwardProxy:
             return  # a proxy is no member of a group
         if m.code == n.GET and m.find(self._timeout) == 0 and self._early_stop(m, peer, now):
             return
+        client = self.access.identify(m, peer)
         try:
-            client = self.access.identify(m, peer)
             target = self.target(m, peer, client)
             if target is None:
-                self.local.request(m, peer, 0, now)
+                self._local(m, peer, client, now)
             elif target.address == self.address and target.group is None:
-                self._for_itself(m, peer, now, target)
+                self._for_itself(m, peer, client, now, target)
             else:
                 self._proxy(m, peer, client, target, now, repeated)
         except ResponseError as e:
+            if client is not None:
+                client.refused += 1
             self._refuse(m, peer, e)
 
     def repeated(self, m, peer, now):
@@ -103,7 +106,7 @@ class ForwardProxy:
             return
         for refused in self._refused:
             if refused is not None and refused[0] == peer and refused[1] == m.mid():
-                self._answer_refused(m, peer, refused[2])
+                self.down.reply(peer, m, *refused[2])
                 return
         self.request(m, peer, 0, now, True)
 
@@ -186,12 +189,18 @@ class ForwardProxy:
             self._same_token(m, peer, slot, target, hops, seconds, observe, now)
         elif group is None:
             self._send_individual(m, peer, client, now, target, hops, observe)
-        else:
-            if not (repeated and m.type() == n.CON):  # the exchange of a repeated one has ended
-                self._send_group(m, peer, client, now, target, hops, seconds, observe)
-            elif relay.aggregation is not None and relay.aggregation.block(self, m, peer, now):
-                return
-        if group is not None and m.type() == n.CON:
+            return
+        elif relay.aggregation is not None and relay.aggregation.block(self, m, peer, now):
+            return
+        elif not (repeated and m.type() == n.CON):  # the exchange of a repeated one has ended
+            self._send_group(m, peer, client, now, target, hops, seconds, observe)
+            return
+        if group is not None:
+            self._acknowledge(m, peer)
+
+    def _acknowledge(self, m, peer):
+        # The answers to a group request come later.
+        if m.type() == n.CON:
             self.down.acknowledge(m, peer)
 
     def _same_token(self, m, peer, slot, target, hops, seconds, observe, now):
@@ -212,40 +221,49 @@ class ForwardProxy:
         if self.pace is not None:
             self.pace.check(target.group, now)
         profile07 = m.find(self._timeout) >= 0
-        if target.hop and not profile07:
-            target.hop = PROFILE_00
-        elif target.names is None and not target.hop:
-            target.names = self.names if profile07 else self.forwarding
+        caching = aggregation = None
+        if target.hop:
+            if not profile07:
+                target.hop = PROFILE_00
+        else:
+            if target.names is None:
+                target.names = self.names if profile07 else self.forwarding
+            caching = relay.caching
+            if relay.aggregation is not None and seconds and relay.aggregation.wanted(m):
+                aggregation = relay.aggregation
+                caching = observe = None
+                target.names = target.names or self.names
+                target.drop += (n.ACCEPT, n.BLOCK2)
         drop, put = self._changes(m, target, hops, seconds, observe)
-        caching = relay.caching
-        if caching is not None and not target.hop:
+        if caching is not None:
             self._write(m, n.NON, -1, drop, put)
             if caching.serve(self, m, peer, target, self._parsed(), seconds, observe, now):
                 return
-        if relay.aggregation is not None and not target.hop and relay.aggregation.wanted(m) and seconds:
-            slot = self._open_group(GROUP, m, peer, client, now, target, seconds * 1000)
-            relay.aggregation.begin(slot, m)
-            drop += (n.ACCEPT,)
-            observe = None
-        elif seconds:
+        if seconds:
             slot = self._open_group(GROUP, m, peer, client, now, target, seconds * 1000)
         elif self.copies > 1 and relay.upstream.tokens.free and not target.hop:
             slot = self._open_group(SILENT, m, peer, client, now, target, _COPIES_WITHIN)
         else:
             slot = -1
+        confirmable = target.hop and m.type() == n.CON and slot >= 0
+        kind = n.CON if confirmable else n.NON
         try:
-            confirmable = target.hop and m.type() == n.CON and slot >= 0
-            self._write(m, n.CON if confirmable else n.NON, slot, drop, put)
-            if slot >= 0 and caching is not None and not target.hop:
-                caching.opened(slot, target, self._parsed(), seconds, now)
+            if aggregation is not None and not aggregation.begin(slot, m, peer):
+                raise self._busy(now, "as many answers as may be are being collected")
+            if caching is not None:
+                put = caching.open(slot, m, target, self._parsed(), put, seconds)
+            self._write(m, kind, slot, drop, put)
             if observe == 0 and slot >= 0 and relay.observations is not None:
                 if not relay.observations.begin(slot, self._parsed(), now):
-                    self._write(m, n.CON if confirmable else n.NON, slot, drop, [p for p in put if p[0] != n.OBSERVE])
+                    self._write(m, kind, slot, drop, [pair for pair in put if pair[0] != n.OBSERVE])
         except ResponseError:
             if slot >= 0:
                 relay.close(slot, now)
             raise
         self._send(slot, target, seconds, confirmable, now)
+        self._acknowledge(m, peer)
+        if caching is not None and slot >= 0:
+            caching.begun(slot, target, seconds, now)
 
     def _send(self, slot, target, seconds, confirmable, now):
         relay = self.relay
@@ -269,8 +287,9 @@ class ForwardProxy:
         drop, put = self._changes(m, target, hops, 0, observe)
         if m.find(n.BLOCK1) >= 0:  # so that a server keeps apart what several clients of ours upload (RFC 9175 §3)
             insert(put, n.REQUEST_TAG, _tag(peer))
-        caching = relay.caching
-        if caching is not None and not target.hop:
+        caching = None if target.hop else relay.caching
+        if caching is not None:
+            target.names = target.names or self.names
             self._write(m, m.type(), -1, drop, put)
             if caching.serve_individual(self, m, peer, target, self._parsed(), now):
                 return
@@ -279,7 +298,7 @@ class ForwardProxy:
         kind = UNICAST_CON if confirmable else UNICAST_NON
         slot = self._open(kind, m, peer, client, now, target, _UNICAST_TIMEOUT)
         try:
-            if caching is not None and not target.hop:
+            if caching is not None:
                 put = caching.open_individual(slot, m, target, self._parsed(), put)
             self._write(m, m.type(), slot, drop, put)
             if observe == 0 and relay.observations is not None:
@@ -318,7 +337,12 @@ class ForwardProxy:
     def _busy(self, now, text):
         return ServiceUnavailable(text, 1 + self.relay.upstream.tokens.remaining(now) // 1000)
 
-    def _for_itself(self, m, peer, now, target):
+    def _local(self, m, peer, client, now):
+        if client is None and m.path == self.private:
+            raise Unauthorized("not allowed here")
+        self.local.request(m, peer, 0, now)
+
+    def _for_itself(self, m, peer, client, now, target):
         # Proxy-Uri and its like name the proxy: a local request, with the target's path and query in Uri-* options.
         out = self.relay.upstream.out
         out.begin(m.type(), m.code, m.mid(), m.buf, 4, m.buf[0] & 15)
@@ -326,7 +350,7 @@ class ForwardProxy:
         inner = Message()
         datagram = out.message()
         inner.parse(datagram, len(datagram))
-        self.local.request(inner, peer, 0, now)
+        self._local(inner, peer, client, now)
 
     # What the request says
 
@@ -405,21 +429,19 @@ class ForwardProxy:
 
     def _refuse(self, m, peer, error):
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
-        if m.type() == n.CON:
-            self._refused[self._refused_next] = (peer, m.mid(), error)
-            self._refused_next = (self._refused_next + 1) % _REFUSALS
-        self._answer_refused(m, peer, error)
-
-    def _answer_refused(self, m, peer, error):
         pairs = []
         timeout = getattr(error, "timeout", None)
         if timeout is not None:
             pairs.append((self._timeout, uint_bytes(timeout)))
         if error.max_age is not None:
             insert(pairs, n.MAX_AGE, uint_bytes(error.max_age))
-        payload = str(error).encode()
         written = encoded(pairs)
-        self.down.reply(peer, m, error.code, written, len(written), payload, len(payload))
+        payload = str(error).encode()
+        answer = error.code, written, len(written), payload, len(payload)
+        if m.type() == n.CON:
+            self._refused[self._refused_next] = peer, m.mid(), answer
+            self._refused_next = (self._refused_next + 1) % _REFUSALS
+        self.down.reply(peer, m, *answer)
 
 
 def _any(slot):

@@ -292,8 +292,7 @@ class Relay:
 
     def _relay_unusual(self, slot, m, peer, now):
         # One with an option that needs a look, or too long with the name of its origin in it.
-        names = self._names[slot]
-        value = names.of(peer) if names else None
+        value = self.name_of(slot, peer)
         if self.relay_looked_at(slot, m, peer, value, now) and self.digests[slot] is not None:
             self.caching.took(slot, m, peer, self.digests[slot], self.downs[slot].out.end, now)
 
@@ -302,7 +301,7 @@ class Relay:
 
         origin: by what notifications are put in order.
         """
-        if self._unsafe(m):
+        if self.unsafe(m):
             self._refuse(slot, value)
             return False
         number = None
@@ -316,6 +315,11 @@ class Relay:
         if number is None or not self.observations.send(slot, now):
             self.downs[slot].send(self.peers[slot])
         return True
+
+    def name_of(self, slot, peer):
+        """What an answer of this server says of its origin: as in `Names.of`, or None for nothing."""
+        names = self._names[slot]
+        return None if names is None else names.of(peer)
 
     def name(self, slot, value):
         """What takes the place of the Reply-From `value` of another proxy, or None where it stays."""
@@ -357,8 +361,8 @@ class Relay:
             if self._rows[i]:
                 break
 
-    def _unsafe(self, m):
-        # Is there an unsafe option that is not known here, or not of its length? (RFC 7252 §5.4.3, §5.7.1)
+    def unsafe(self, m):
+        """Is there an unsafe option that is not known here, or not of its length? (RFC 7252 §5.4.3, §5.7.1)"""
         if m.seen() & _UNSAFE:
             return True
         m.rewind()
@@ -385,7 +389,7 @@ class Relay:
     def _individual(self, slot, m, now):
         client_token = self._rows[_ROW * slot + 3]
         too_long = m.end - 12 + 4 + client_token + 5 > self.downs[slot].out.size  # ours has 8 bytes of token
-        if too_long or self._unsafe(m):
+        if too_long or self.unsafe(m):
             self.refused_responses += 1
             self._answer(slot, n.BAD_GATEWAY, now)
             return

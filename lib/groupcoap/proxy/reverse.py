@@ -88,7 +88,7 @@ class StandIn:
             return None
         salt = bytes((self.kind,)) + self.group
         if self.hop is None or self.kind == ADDRESS:
-            return Target(address, drop or (n.URI_HOST, n.URI_PORT), put, salt=salt)
+            return Target(address, drop or (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
         return Target(self.hop, () if self.kind == HOST else drop, put, hop=True)
 
     def _path(self, rest):

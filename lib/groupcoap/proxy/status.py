@@ -1,0 +1,93 @@
+"""What an operator sees of a proxy: its counters and tables as one dict, for the REPL and, in CBOR, for /.proxy/status.
+
+Keys and values are those of `Status.read`. The resource answers clients on the allow-list only.
+"""
+
+import gc
+
+from .. import cbor
+from .. import numbers as n
+from ..addresses import address_text, ip_text
+from ..resource import Resource
+from ..timers import elapsed
+from .relay import GROUP, SILENT
+
+PATH = ".proxy/status"
+
+
+class Status:
+    """proxies: the roles of the client-facing endpoints, the first of which has /.proxy/status; clock() gives the time
+    now, ms; lost() how many datagrams the network's buffers have lost, or None where that is not known."""
+
+    def __init__(self, proxies, clock, lost=None):
+        self._proxies = proxies
+        self._clock = clock
+        self._lost = lost
+        self._started = clock()
+        resource = Resource(PATH, content_format=n.CBOR)
+        proxies[0].local.add(resource, GET=lambda m: cbor.dumps(self.read()))
+        for proxy in proxies:
+            proxy.private = resource.hash
+
+    def read(self):
+        """The state now, as a dict; ages and times in s."""
+        now = self._clock()
+        proxy = self._proxies[0]
+        relay = proxy.relay
+        refusals = {}
+        for each in self._proxies:
+            for code, count in each.refusals.items():
+                text = n.dotted(code)
+                refusals[text] = refusals.get(text, 0) + count
+        ends = [("clients", each.down) for each in self._proxies] + [("servers", relay.upstream)]
+        found = {
+            "slots": len(relay.kinds),
+            "free": relay.upstream.tokens.free,
+            "exchanges": [self._exchange(relay, slot, now) for slot in range(len(relay.kinds)) if relay.kinds[slot]],
+            "ended": relay.closed,
+            "refusals": refusals,
+            "unusable": relay.refused_responses,
+            "unmatched": sum([end.unmatched for _, end in ends]),
+            "faulty": sum([end.faulty for _, end in ends]),
+            "clients": [self._client(relay, client) for client in proxy.access.clients],
+        }
+        if relay.observations is not None:
+            found["observations"] = len(relay.observations)
+        if relay.caching is not None:
+            cache = relay.caching.cache
+            found["cache"] = {
+                "entries": len(cache),
+                "bytes": cache.used(),
+                "served": relay.caching.served,
+                "valid": relay.caching.validated_sets,
+                "stored": cache.stored,
+                "evicted": cache.evicted,
+            }
+        if relay.aggregation is not None:
+            found["aggregated_lost"] = relay.aggregation.collections.dropped
+        if self._lost is not None:
+            found["lost"] = self._lost()
+        if hasattr(gc, "mem_free"):
+            gc.collect()
+            found["heap_free"] = gc.mem_free()
+        return found
+
+    def _exchange(self, relay, slot, now):
+        kind = relay.kinds[slot]
+        return {
+            "client": address_text(relay.peers[slot]),
+            "target": address_text(relay.targets[slot]),
+            "group": kind in (GROUP, SILENT) and not relay.hops[slot],
+            "age": max(0, elapsed(now, relay.opened[slot])) // 1000,
+            "left": relay.upstream.tokens.left(slot, now) // 1000,
+            "answers": relay.answers(slot),
+            "observed": relay.observations is not None and relay.observations.has(slot),
+        }
+
+    def _client(self, relay, client):
+        return {
+            "client": ip_text(client.name),
+            "open": relay.open_of(client),
+            "requests": client.counted,
+            "refused": client.refused,
+        }
