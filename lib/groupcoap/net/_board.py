@@ -155,3 +155,8 @@ def leave(s, group, own):
     """End a membership: on RP2 it is the network interface's, on ESP32 it ends with its socket."""
     if _RP2:
         s.setsockopt(_IP, socket.IP_DROP_MEMBERSHIP, group[:4] + own[:4])
+
+
+def lost(s):
+    """Datagrams that came for this socket when `Ring` was full; 0 on ESP32, whose stack drops them without a word."""
+    return s.lost if _RP2 else 0

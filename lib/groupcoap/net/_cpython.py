@@ -8,7 +8,7 @@ import struct
 import time
 import traceback
 
-from ._inet import bound, join, multicast_from, zone
+from ._inet import bound, join, lost, multicast_from, zone  # noqa: F401
 
 ON_BOARD = False
 EMPTY_CLOSES = False

@@ -5,6 +5,7 @@ name or number for IPv6. An address that is valid on one link only (fe80::/10, f
 link: a packed address has no place for a zone (RFC 4007). The numbers of the options are those of Linux.
 """
 
+import os
 import socket
 import struct
 
@@ -82,3 +83,18 @@ def _unknown(interface):
     if isinstance(interface, bytes):
         return ValueError("multicast_interface: %s is no address of this computer" % addresses.ip_text(interface))
     return ValueError("multicast_interface: %s is no interface of this computer" % interface)
+
+
+def lost(s):
+    """Datagrams that this socket's full buffer had no room for, since it was opened; 0 where that cannot be told."""
+    try:
+        inode = str(os.stat("/proc/self/fd/%d" % s.fileno())[1])
+        for name in ("/proc/self/net/udp", "/proc/self/net/udp6"):
+            with open(name) as lines:
+                for line in lines:
+                    fields = line.split()
+                    if fields[9] == inode:
+                        return int(fields[-1])
+    except OSError:
+        pass  # no Linux
+    return 0

@@ -2,7 +2,7 @@
 
 import struct
 
-from ._inet import bound, join, multicast_from, zone
+from ._inet import bound, join, lost, multicast_from, zone  # noqa: F401
 from ._micropython import Alarm, clock, entropy, pending, readable, report, resolve  # noqa: F401
 
 ON_BOARD = False

@@ -8,6 +8,9 @@
         async for response in notifications:
             print(response.payload)
 
+What is sent to `response.target("path")` goes to one of those that have answered, whatever the way to it is.
+Leaving a group request's iterator early, by `close` or the end of `async with`, tells the proxy to stop.
+
 A response of class 4 or 5 to `get` and the like is raised as the exception of its name, `errors.NotFound` and so on,
 with the response as its attribute `response`; the iterators give every response, those too.
 """
@@ -83,7 +86,7 @@ class Responses:
         self.close()
 
     def close(self):
-        """Want no more responses: an observation is deregistered, anything else forgotten."""
+        """Want no more responses: an observation is deregistered, a proxy told to stop, anything else forgotten."""
         if self.slot >= 0:
             self.slot = -1
             self._client.ended(self)
@@ -112,19 +115,21 @@ class Client:
         self.node.start()
 
     def request(self, method, target, payload=b"", **how):
-        """Send a request of this method (code) to a URI (text): an async iterator over its responses, `Responses`.
+        """Send a request of this method (code) to a URI, text or uri.Uri: an async iterator over its `Responses`.
 
         payload: bytes, str, or a stream with read(n) or readinto(buffer); a long one goes up block by block. how: as
         `client.Client.send` takes it: content_format, accept, etag, if_match, if_none_match, no_response, hop_limit,
         options, proxy (URI or IP, text), profile ("07" or "00"), timeout (whole s, how long a group's answers are
-        wanted), copies, confirmable, observe, block_size, sink, max_payload, size. Raises ValueError and RequestFailed.
+        wanted), copies, confirmable, observe, block_size, sink, max_payload, size, block_by_group; group, naming and
+        reverse, for a proxy. Raises ValueError and RequestFailed.
         """
         if self._open is None:
             raise RequestFailed("the client is closed")
-        target = uri.parse(target)
-        if target.scheme != "coap":
-            raise ValueError("scheme %s: expected coap" % target.scheme)
         proxy = how.get("proxy")
+        if isinstance(target, str):
+            target = uri.parse(target)
+        if target.scheme != "coap" and proxy is None:
+            raise ValueError("scheme %s: expected coap" % target.scheme)
         if proxy is not None:
             how["proxy"] = _address(proxy)
         elif target.address is None:
@@ -149,7 +154,7 @@ class Client:
         """End a request as `Responses.close` does."""
         now = platform.clock()
         if request.observe is None:
-            self._client.cancel(request, now)
+            self._client.stop(request, now)
         else:
             self._client.deregister(request, now)
         self.node.wake(now)

@@ -40,6 +40,11 @@ class Link:
         self._sendto = s.sendto
         return s
 
+    def lost(self):
+        """Datagrams that its sockets had no room for, where the platform tells; one opened anew counts from 0."""
+        ports = [port for port in self._node._ports if port.link is self and port.socket is not None]
+        return sum([platform.lost(port.socket) for port in ports])
+
     def attach(self, endpoint):
         """Carry datagrams to and from this endpoint."""
         self.endpoint = endpoint
@@ -47,19 +52,26 @@ class Link:
 
     def _make_transmit(self, own):
         # `transmit`, with what it needs at hand: every datagram goes through it, and looking that up in the object
-        # each time is a good part of its time. own: the buffer that nearly all of them are in.
-        views = [None] * (_VIEWS + 1)  # of that buffer, by length: made once, as each takes heap
-        raw_of = self._raws.get
-        sockaddr = platform.sockaddr
+        # each time is a good part of its time. As defaults, since a closure of more than a few takes heap when it is
+        # called. own: the buffer that nearly all of them are in.
         zone = platform.zone(self._interface)
-        last = raw = None
+        views = [None] * (_VIEWS + 1)  # of that buffer, by length: made once, as each takes heap
+        last = [None, None]  # a peer, and its socket address
 
-        def transmit(buf, length, peer):
+        def transmit(
+            buf,
+            length,
+            peer,
+            link=self,
+            own=own,
+            views=views,
+            raw_of=self._raws.get,
+            last=last,
+        ):
             """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
-            nonlocal last, raw
-            if peer is not last:
-                raw = raw_of(peer) or sockaddr(peer, zone)
-                last = peer
+            if peer is not last[0]:
+                last[1] = raw_of(peer) or platform.sockaddr(peer, zone)
+                last[0] = peer
             if buf is not own or length > _VIEWS:
                 view = memoryview(buf)[:length]
             else:
@@ -67,9 +79,9 @@ class Link:
                 if view is None:
                     views[length] = view = memoryview(buf)[:length]
             try:
-                self._sendto(view, raw)
+                link._sendto(view, last[1])
             except OSError:
-                self.send_errors += 1
+                link.send_errors += 1
 
         return transmit
 

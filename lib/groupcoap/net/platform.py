@@ -10,6 +10,7 @@
     readable(socket)                         awaits a datagram
     pending(socket)                          a function that tells whether one waits
     Alarm(due)                               calls due() at a time
+    lost(socket)                             datagrams that it had no room for, 0 where that cannot be told
     resolve(name, length)                    the IP of a host name, 4 or 16 bytes
     report(error)                            prints an exception
     EMPTY_CLOSES                             does an empty datagram close the socket it comes to?

@@ -5,12 +5,17 @@ say of their origin as it is, and passes an early stop on. What the next hop ans
 ends the exchange.
 """
 
+from micropython import const
+
 from .. import numbers as n
 from .. import options
 from ..errors import ProxyingNotSupported
 from ..message import uint_bytes
 from .relay import rewrite
 from .target import PROFILE_00
+
+_ORIGIN = const(64)  # bytes of a Reply-From by whose end notifications are put in order
+_LONGEST_TIMEOUT = const(0xFFFFFFFF)
 
 
 class Chain:
@@ -47,20 +52,25 @@ class Chain:
         if not relay.hops[slot]:
             return False
         value = m.option(self._reply_from)
-        if value is None and relay.hops[slot] != PROFILE_00:
+        if value is None and (relay.hops[slot] != PROFILE_00 or m.find(self._timeout) >= 0):
             self._own(slot, m, now)
-        else:
-            relay.relay_looked_at(slot, m, value or peer, relay.name(slot, value), now)
+        elif relay.observations is None or not relay.observations.over(slot, m):
+            relay.relay_looked_at(slot, m, value[-_ORIGIN:] if value else peer, relay.name(slot, value), now)
         return True
 
     def _own(self, slot, m, now):
-        # An answer of the next hop itself: an error, or 2.03 for the whole group.
+        # An answer of the next hop itself: an error, or 2.03 for the whole group. What it says of the least T' it says
+        # of its own: from our clients we want more.
         relay = self._relay
         down = relay.downs[slot]
         least = options.uint(m, self._timeout)
-        put = () if least is None else ((self._timeout, uint_bytes(least + self.back)),)
-        relay.begin(slot, n.NON, m.code)
+        if least is not None and m.code == n.PROXYING_NOT_SUPPORTED:
+            least = min(least + self.back, _LONGEST_TIMEOUT)
+        put = () if least is None else ((self._timeout, uint_bytes(least)),)
         try:
+            if options.refused(m, bit=2):
+                raise ValueError("an unsafe option")
+            relay.begin(slot, n.NON, m.code)
             rewrite(down.out, m, (self._timeout, n.OBSERVE), put)
         except ValueError:
             relay.begin(slot, n.NON, n.BAD_GATEWAY)
@@ -68,10 +78,11 @@ class Chain:
         relay.close(slot, now)
 
     def leave(self, slot, now):
-        """Send an Early Stop Request after what is stopped here."""
+        """Send an Early Stop Request after what is stopped here, unless its time is over at the next hop: a
+        reverse-proxy would take it for a request."""
         relay = self._relay
-        if relay.hops[slot]:
-            up = relay.upstream
+        up = relay.upstream
+        if relay.hops[slot] and up.tokens.left(slot, now) > 1000 * self.back:
             relay.begin_upstream(slot, n.CON, n.GET)
             up.out.option(self._timeout)
             if not up.send_confirmable(relay.targets[slot], self, -1, now):

@@ -70,7 +70,7 @@ class ForwardProxy:
         self.down = down or relay.downstream
         self.private = None  # hash of the path that only clients on the allow-list may ask for
         self.refusals = {}  # by response code
-        self._refused = [None] * _REFUSALS  # the last of them, in case they come again: (client, Message ID, what was answered)
+        self._refused = [None] * _REFUSALS  # the last, in case they come again: (client, Message ID, answer)
         self._refused_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)

@@ -9,11 +9,11 @@ from micropython import const
 from ..origin import write_reply_from, write_response_forwarding
 
 _ORIGINS = const(64)  # servers whose value is remembered
-_LONGEST = const(128)  # bytes of a value, and one
+_LONGEST = const(160)  # bytes of a value, and one
 
 
 class Names:
-    """`number`: of the option. write(buf, at, peer) writes the value for a server, at most 127 bytes: its length."""
+    """`number`: of the option. write(buf, at, peer) writes the value for a server, at most 159 bytes: its length."""
 
     def __init__(self, number, write=write_reply_from):
         self.number = number

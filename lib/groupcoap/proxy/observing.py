@@ -41,6 +41,7 @@ class Observations:
         self._states = bytearray(slots)
         self._counts = bytearray(slots)  # notifications since the last that was confirmed
         self._busy = bytearray(slots)  # is a Confirmable one out?
+        self._unlisted = bytearray(slots)  # has a server found no place among the origins?
         self._confirmed = array("i", bytes(4 * slots))
         self._number = 0
         self._slots = bytearray([_NOBODY] * origins)  # of the servers heard: slot,
@@ -63,7 +64,7 @@ class Observations:
             self.refused += 1
             return False
         self._states[slot] = _ASKED
-        self._counts[slot] = self._busy[slot] = 0
+        self._counts[slot] = self._busy[slot] = self._unlisted[slot] = 0
         self._confirmed[slot] = now
         self._relay.uris[slot] = uri_hash(request)
         return True
@@ -75,21 +76,23 @@ class Observations:
         up = relay.upstream
         relay.mids[slot] = m.mid()
         relay.opened[slot] = now
+        relay.send_copies(slot, 0, 0, now)
         group = relay.kinds[slot] == GROUP
         confirmable = up.buf[0] & 0x30 == 0
         if observe:
-            self._forget(slot)
-        elif self._states[slot] == _OVER:
-            self._states[slot] = _ACTIVE
-        if group:
-            if span:
-                up.tokens.extend(slot, span, now)
-                if not relay.hops[slot]:
-                    relay.shortcut(slot, relay.digests[slot])
+            self._forget(slot, now)
         else:
-            up.tokens.extend(slot, _UNANSWERED, now)
+            self._repeat(slot)
+        if not group:
+            up.tokens.extend(slot, _UNANSWERED if observe or confirmable else _IDLE, now)
             if confirmable:
                 relay.await_answer(slot, m, now)
+        elif span:
+            if self._states[slot] == _OVER:
+                self._states[slot] = _ACTIVE
+            up.tokens.extend(slot, span, now)
+            if not relay.hops[slot]:
+                relay.shortcut(slot, relay.digests[slot])
         if not confirmable or not up.send_confirmable(relay.targets[slot], relay, slot, now):
             up.send(relay.targets[slot])
         if observe and group and not span:
@@ -97,23 +100,22 @@ class Observations:
 
     def number(self, slot, m, origin, now):
         """The number for a notification of this origin; None for what is none, -1 for one that is late."""
-        if not self._states[slot] or m.code >> 5 != 2 or options.valid(m, n.OBSERVE) < 0:
+        if not self._states[slot]:
+            return None
+        place = self._find(slot, origin)
+        if m.code >> 5 != 2 or options.valid(m, n.OBSERVE) < 0:
+            if place >= 0:
+                self._remove(slot, place, now)
             return None
         number = m.uint()
-        place = free = -1
-        for i in range(len(self._slots)):
-            if self._slots[i] == slot and self._origins[i] == origin:
-                place = i
-                break
-            if self._slots[i] == _NOBODY:
-                free = i
         if place >= 0 and not newer(number, self._last[place], self._at[place], now):
             return -1
-        if place < 0 and free >= 0:
-            place = free
+        if place < 0:
+            place = self._find(_NOBODY, None)
+            self._unlisted[slot] |= place < 0
+        if place >= 0:
             self._slots[place] = slot
             self._origins[place] = origin
-        if place >= 0:
             self._last[place] = number
             self._at[place] = now
         if self._states[slot] == _ASKED:
@@ -123,6 +125,20 @@ class Observations:
         self._number = self._number + 1 & 0xFFFFFF
         return self._number
 
+    def _find(self, slot, origin):
+        # The place of this origin, or of any (0), or -1.
+        for i in range(len(self._slots)):
+            if self._slots[i] == slot and (origin == 0 or self._origins[i] == origin):
+                return i
+        return -1
+
+    def _remove(self, slot, place, now):
+        # This server has ended its observation; after T' the last one ends the exchange.
+        self._slots[place] = _NOBODY
+        self._origins[place] = None
+        if self._states[slot] == _OVER and not self._unlisted[slot] and self._find(slot, 0) < 0:
+            self._relay.upstream.tokens.extend(slot, 0, now)
+
     def send(self, slot, now):
         """Send the notification that stands in the client's endpoint's buffer as a CON, where it is time for one."""
         overdue = not 0 <= elapsed(now, self._confirmed[slot]) < _CON_WITHIN
@@ -131,11 +147,17 @@ class Observations:
             return False
         down = self._relay.downs[slot]
         down.buf[0] &= 0xCF
-        if down.send_confirmable(self._relay.peers[slot], self, slot, now):
-            self._busy[slot] = 1
+        if self.confirm(slot, now):
             return True
         down.buf[0] |= n.NON << 4  # no place to repeat it from: the next one, then
         return False
+
+    def confirm(self, slot, now):
+        """Send the CON that stands in the client's endpoint's buffer until the client has it; False where there is no
+        place to repeat it from."""
+        down = self._relay.downs[slot]
+        self._busy[slot] = down.send_confirmable(self._relay.peers[slot], self, slot, now)
+        return self._busy[slot]
 
     def individual(self, slot, m, now):
         """Relay a notification of a single server: True, or False for what is none, which ends the observation."""
@@ -145,7 +167,7 @@ class Observations:
         first = self._states[slot] == _ASKED
         number = self.number(slot, m, relay.targets[slot], now)
         if number is None:
-            self._forget(slot)
+            self._forget(slot, now)
             return False
         if number >= 0:
             relay.upstream.tokens.extend(slot, _IDLE, now)
@@ -155,9 +177,13 @@ class Observations:
                 relay.downs[slot].send(relay.peers[slot])
         return True
 
-    def over(self, slot, m):
-        """Has T' passed for an observation, and is this no notification?"""
-        return self._states[slot] == _OVER and m.code >> 5 == 2 and m.find(n.OBSERVE) < 0
+    def over(self, slot, m, peer=0):
+        """Has T' passed for an observation, and is this no notification, and no end of those of this peer?"""
+        if self._states[slot] != _OVER:
+            return False
+        if m.code >> 5 == 2:
+            return m.find(n.OBSERVE) < 0
+        return not self._unlisted[slot] and not self._relay.hops[slot] and self._find(slot, peer) < 0
 
     def expired(self, slot, now):
         """The time of this exchange has come to its end: does it go on?"""
@@ -167,7 +193,7 @@ class Observations:
             relay.detour(slot)
             relay.upstream.tokens.extend(slot, _IDLE, now)
             return True
-        if self._states[slot] > _ASKED:  # nothing has come for long
+        if self._states[slot] > _ASKED and not relay.awaits_answer(slot):  # nothing has come for long
             relay.stop(slot, now)
             return True
         return False
@@ -178,21 +204,30 @@ class Observations:
         m = relay.held_request(slot) if self._states[slot] and not relay.hops[slot] else None
         if m is not None:
             put = ((n.OBSERVE, uint_bytes(1)), (n.NO_RESPONSE, _SUPPRESS_ALL))
-            relay.write_again(slot, m, (n.OBSERVE, n.NO_RESPONSE), put)
+            try:
+                relay.write_again(slot, m, (n.OBSERVE, n.NO_RESPONSE), put)
+            except ValueError:  # no room: its next notifications are reset, then
+                return
             relay.upstream.send(relay.targets[slot])
 
     def closed(self, slot, now):
         """This exchange is over (Relay's part)."""
+        self._forget(slot, now)
+
+    def _forget(self, slot, now):
         if self._busy[slot]:
             self._relay.downs[slot].outgoing.cancel(self, slot, now)
-        self._forget(slot)
-
-    def _forget(self, slot):
         self._states[slot] = self._busy[slot] = 0
         for i in range(len(self._slots)):
             if self._slots[i] == slot:
                 self._slots[i] = _NOBODY
                 self._origins[i] = None
+
+    def _repeat(self, slot):
+        # Let the newest notification of each server come once more: it may be its answer to a new registration.
+        for i in range(len(self._slots)):
+            if self._slots[i] == slot:
+                self._last[i] = self._last[i] - 1 & 0xFFFFFF
 
     def acknowledged(self, slot, now):
         """The client is there (Outgoing's owner)."""

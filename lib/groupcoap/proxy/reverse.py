@@ -56,9 +56,7 @@ class StandIn:
         if self.hop is None:
             drop += () if n.URI_HOST in drop else (n.URI_HOST, n.URI_PORT)
             return Target(self.group, drop, put, self.names, salt=bytes((self.kind,)) + self.group)
-        if self.kind == HOST:
-            drop = (n.URI_PORT,)
-        return Target(self.hop, drop, put, self.names, True, self.group)
+        return Target(self.hop, self._left(drop), put, self.names, True, self.group)
 
     def server_target(self, m, own, servers_of):
         """The `Target` of a follow-up request for a single server, or None."""
@@ -67,26 +65,30 @@ class StandIn:
         drop = put = ()
         if self.kind == HOST:
             host = host_of(m)
-            address = host and address_of(host, options.uint(m, n.URI_PORT, n.COAP_PORT))
-            if not address or address == own:
+            port = options.uint(m, n.URI_PORT)
+            address = host and address_of(host, n.COAP_PORT if port is None else port)
+            if not address or address == own or (port is None and address[:-2] == own[:-2]):
                 return None
-            drop = (n.URI_HOST, n.URI_PORT)
         elif self.kind == PATH:
             rest = _behind(m, self.key)
             address = _server(rest[0]) if rest else None
             if address is None:
                 return None
-            if self.hop is None:
-                drop, put = (n.URI_PATH,), [(n.URI_PATH, segment) for segment in rest[1:]]
-            else:
-                drop, put = self._path(rest)
+            drop, put = self._path(rest) if self.hop else ((n.URI_PATH,), [(n.URI_PATH, part) for part in rest[1:]])
         else:
             address = servers_of.get(own)
-            if address is None:
+            if address is None or self.servers.get(address) != own:
                 return None
         if len(address) != len(own) or uri.is_multicast(address):
             return None
-        salt = bytes((self.kind,)) + self.group
+        if self.hop is None:
+            salt = bytes((self.kind,)) + self.group
+            return Target(address, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
+        return Target(address if self.kind == ADDRESS else self.hop, self._left(drop), put, hop=True)
+
+    def _left(self, drop):
+        # What the next reverse-proxy is not told: to which authority a request came, where it does not go by that.
+        return drop + (n.URI_HOST, n.URI_PORT) if self.kind != HOST else ()
         if self.hop is None or self.kind == ADDRESS:
             return Target(address, drop or (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
         return Target(self.hop, () if self.kind == HOST else drop, put, hop=True)
