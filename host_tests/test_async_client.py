@@ -366,3 +366,128 @@ def test_cancelled_requests_leave_nothing_behind():
             assert client._open == []
 
     run(program())
+
+
+# Groups through a proxy
+
+REPLY_FROM, MULTICAST_TIMEOUT, URI_HOST, URI_PATH, PROXY_URI = 248, 2, 3, 11, 35
+GROUP = "coap://224.0.1.187/temp"
+
+
+def reply_from(last):
+    return REPLY_FROM, b"\x82\x20\x81\x44\xc0\x00\x02" + bytes([last])
+
+
+def two_answers(request):
+    if request.option(PROXY_URI) is None:
+        return None
+    return [("2.05", [reply_from(i)], b"%d" % i) for i in (5, 6)]
+
+
+@pytest.mark.parametrize("by", ["close", "with", "get"])
+def test_leaving_a_groups_answers_stops_the_proxy(by):
+    async def program():
+        async with scripted(two_answers) as (server, client):
+            if by == "get":
+                await client.get(GROUP, proxy=server.uri, timeout=60)
+            elif by == "with":
+                async with client.group_get(GROUP, timeout=60, proxy=server.uri) as responses:
+                    async for _ in responses:
+                        break
+            else:
+                responses = client.group_get(GROUP, timeout=60, proxy=server.uri)
+                await anext(responses)
+                responses.close()
+                assert await drained(responses) == 0
+            while len(server.heard) < 2:
+                await asyncio.sleep(0.001)
+            first, last = server.heard
+            assert last.token == first.token and last.type == peers.CON
+            assert list(last.options) == [(MULTICAST_TIMEOUT, b"")]
+            assert client.node.links[0].endpoint.tokens.free == 16
+
+    run(program())
+
+
+class ReverseProxy:
+    """What a `Scripted` at 127.0.0.1 and `port` answers as a reverse-proxy for a group of two servers."""
+
+    def answer(self, request):
+        if request.option(URI_HOST) is not None:
+            return "2.05", [], b"%s of %s" % (request.option(URI_PATH), request.option(URI_HOST))
+        timeout = request.option(MULTICAST_TIMEOUT)
+        if timeout is None:
+            return "4.00", [(MULTICAST_TIMEOUT, b"")], b"no Multicast-Timeout"
+        port = self.port.to_bytes(2, "big")
+        own = b"\x82\x20\x82\x44\x7f\x00\x00\x01\x19" + port
+        values = [own + b"\x82\xf6\x81\x44\xc0\x00\x02" + bytes([i]) for i in (5, 6)]
+        return [("2.05", [(REPLY_FROM, value)], b"21.5") for value in values]
+
+
+@contextlib.asynccontextmanager
+async def reverse_proxy():
+    proxy = ReverseProxy()
+    async with scripted(proxy.answer) as (server, client):
+        proxy.port = int(server.uri.rsplit(":", 1)[1])
+        yield server, client
+
+
+def test_who_answers_through_a_reverse_proxy_is_reached_by_its_target():
+    async def program():
+        async with reverse_proxy() as (server, client):
+            with pytest.raises(errors.BadRequest) as raised:
+                await client.get(server.uri + "/r")
+            assert raised.value.response.wants_timeout()
+            async with client.group_get(server.uri + "/r", timeout=60, reverse=True) as responses:
+                found = [await anext(responses) for _ in range(2)]
+                texts = [(await client.get(response.target("/r1"))).payload for response in found]
+            assert texts == [b"r1 of 192.0.2.5", b"r1 of 192.0.2.6"]
+
+    run(program())
+
+
+def run_tool(*arguments):
+    """The command-line client, while a server is scripted here."""
+    return asyncio.to_thread(peers.groupcoap, *arguments, "--bind", "127.0.0.1")
+
+
+def test_tool_tells_a_reverse_proxy_and_asks_it():
+    async def program():
+        async with reverse_proxy() as (server, _):
+            process = await run_tool("get", server.uri + "/r", "--json")
+            assert process.returncode == 1 and "--reverse --timeout" in process.stderr
+            assert [answer["code"] for answer in peers.answers(process)] == ["4.00"]
+            asked = ("get", server.uri + "/r", "--json", "--reverse", "--timeout", "0", "--no-response", "0")
+            process = await run_tool(*asked)
+            assert process.returncode == 0 and process.stderr == ""
+            assert [answer["origin"] for answer in peers.answers(process)] == ["coap://192.0.2.5", "coap://192.0.2.6"]
+
+    run(program())
+
+
+def test_tool_asks_again_with_the_time_that_a_chain_needs_unless_it_was_told_one():
+    def answer(request):
+        if len(request.option(MULTICAST_TIMEOUT)) == 1:
+            return "5.05", [(MULTICAST_TIMEOUT, b"\x01\x00")], b"too short"
+        return "4.03", [], b"enough"
+
+    async def program():
+        async with scripted(answer) as (server, _):
+            process = await run_tool("get", GROUP, "--proxy", server.uri, "--json")
+            assert [answer["payload"] for answer in peers.answers(process)] == ["enough"]
+            assert [request.option(MULTICAST_TIMEOUT) for request in server.heard] == [b"\x0a", b"\x01\x00"]
+            process = await run_tool("get", GROUP, "--proxy", server.uri, "--json", "--timeout", "3")
+            assert [answer["payload"] for answer in peers.answers(process)] == ["too short"]
+            assert "--timeout 256" in process.stderr and len(server.heard) == 3
+
+    run(program())
+
+
+def test_tool_names_the_target_as_it_is_told_to():
+    async def program():
+        async with scripted(lambda request: ("4.03", [], b"no")) as (server, _):
+            for naming, number in (("uri", 35), ("scheme", 39), ("cri", 235), ("scheme-number", 239)):
+                await run_tool("get", GROUP, "--proxy", server.uri, "--naming", naming, "--group-etag", "0a0b")
+                assert server.heard[-1].option(number) is not None and server.heard[-1].option(24) == b"\x0a\x0b"
+
+    run(program())

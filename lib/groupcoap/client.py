@@ -50,6 +50,7 @@ class Client:
         self.timeout = options.number(options.MULTICAST_TIMEOUT)
         self.signaling = options.number(options.MULTICAST_SIGNALING)
         self.forwarding = options.number(options.RESPONSE_FORWARDING)
+        self.group_etag = options.number(options.GROUP_ETAG)
         self._queue = []  # Non-confirmable requests that wait for their turn
         self._echoes = []  # (peer, value), the oldest first
         self._silences = []  # [peer, time from which it may be sent something]
@@ -88,6 +89,9 @@ class Client:
         max_payload=0,
         request_tag=None,
         block_by_group=False,
+        group=False,
+        naming="uri",
+        reverse=False,
     ):
         """Send a request to `target` (uri.Uri with an address, or any host if there is a proxy): a `Request`.
 
@@ -101,20 +105,26 @@ class Client:
         sink: an object with write(), which takes the payload of a success instead of the response. max_payload: bytes
         that may come (0: MAX_PAYLOAD, without a limit into a sink). request_tag: bytes, or None for one where it is
         needed. block_by_group: ask the group for further blocks, not each of its members: more time, and less traffic.
-        With Block1 or Block2 among the options, blocks are left to the caller.
+        With Block1 or Block2 among the options, blocks are left to the caller. group: is the host, a name that a proxy
+        resolves, a group's? naming: how a forward-proxy is told the target: "uri", "scheme", "cri", "scheme-number".
+        reverse: True where a reverse-proxy makes a group request of it, at the target's address or at `proxy`; or the
+        path, text, that names the group there, if the servers are without it and Reply-From doesn't tell.
 
         Raises RequestFailed where there is no room, ValueError for what cannot be sent so.
         """
         self.now = now
-        group = target.address is not None and uri.is_multicast(target.address)
+        multicast = target.address is not None and uri.is_multicast(target.address)
+        group = multicast or bool(reverse) or (group and proxy is not None)
+        multicast = multicast and proxy is None
         peer = proxy or target.address
         if peer is None:
             raise ValueError("host %s: expected an IP address" % target.host)
-        if proxy is None and target.scheme != "coap":
+        if (proxy is None or reverse) and target.scheme != "coap":
             raise ValueError("scheme %s: expected coap" % target.scheme)
-        if group and target.address[-2:] == _COAPS_PORT:
+        if reverse and (multicast or profile != "07"):
+            raise ValueError("reverse: expected a unicast address, and profile 07")
+        if group and not reverse and target.address and target.address[-2:] == _COAPS_PORT:
             raise ValueError("port 5684 of a group: it is for coaps (bis §3.4)")
-        multicast = group and proxy is None
         if not 1 <= copies <= 3 or (copies > 1 and not multicast):
             raise ValueError("copies %d: expected 1, or up to 3 of a request by multicast" % copies)
         if not isinstance(timeout, int) or not 0 <= timeout <= _LONGEST:
@@ -127,7 +137,11 @@ class Client:
             raise ValueError("sink: expected a single response of a single server")
         if group and not timeout and no_response is None:
             no_response = SUPPRESS_ALL
-        pairs = self._pairs(target, proxy, group, profile, timeout)
+        if group and not multicast and no_response == SUPPRESS_ALL:
+            timeout = 0
+        pairs = self._pairs(target, proxy, naming, reverse)
+        if group and not multicast:
+            insert(pairs, self.timeout if profile == "07" else self.signaling, uint_bytes(timeout))
         _add(pairs, n.ETAG, etag)
         _add(pairs, n.IF_MATCH, if_match)
         if if_none_match:
@@ -143,9 +157,10 @@ class Client:
         for number, value in options:
             insert(pairs, number, value)
 
-        what = (self, deliver, method, target, peer, pairs, confirmable and not multicast, proxy is not None)
+        proxied = proxy is not None or bool(reverse)
+        what = (self, deliver, method, target, peer, pairs, confirmable and not multicast, proxied)
         if group:
-            span = timeout * 1000 + (MARGIN if proxy else 0)
+            span = timeout * 1000 + (MARGIN if proxied else 0)
             if observe:
                 from .group_observation import GroupObservation as kind
             elif block_by_group:
@@ -153,6 +168,8 @@ class Client:
             else:
                 from .group_request import GroupRequest as kind
             request = kind(*(what + (span, copies)))
+            request.naming = naming
+            request.reverse = reverse
         elif observe:
             from .observation import Observation
 
@@ -188,22 +205,33 @@ class Client:
         """Forget a request; what still comes for it is dropped, and a notification reset."""
         request.cancel(self.now if now is None else now)
 
+    def stop(self, request, now):
+        """Want no more responses: as `cancel`, but a proxy that relays a group's answers is told to stop."""
+        self.now = now
+        request.stop(now)
+
     def deregister(self, request, now):
         """End an observation with the server's knowledge; nothing more is delivered but None (RFC 7641 §3.6)."""
         self.now = now
         request.deregister(now)
 
-    def _pairs(self, target, proxy, group, profile, timeout):
+    def _pairs(self, target, proxy, naming, reverse):
         # The options that say where to, as pairs.
-        if not proxy:
-            pairs = [(n.URI_PATH, segment) for segment in target.path]
-            pairs += [(n.URI_QUERY, part) for part in target.query]
-            if uri_host(target):
-                insert(pairs, n.URI_HOST, target.host.encode())
-            return pairs
-        pairs = [(n.PROXY_URI, str(target).encode())]
-        if group:
-            insert(pairs, self.timeout if profile == "07" else self.signaling, uint_bytes(timeout))
+        on_the_way = getattr(target, "named", ())  # by a reverse-proxy (follow_up.Place)
+        if proxy and on_the_way:
+            raise ValueError("proxy: expected none in front of the one that has named this target")
+        if proxy and naming == "uri" and not reverse:
+            return [(n.PROXY_URI, str(target).encode())]
+        if proxy:
+            from .naming import by_parts, named
+
+            return by_parts(target, proxy) if reverse else named(target, naming, proxy)
+        pairs = [(n.URI_PATH, segment) for segment in target.path]
+        pairs += [(n.URI_QUERY, part) for part in target.query]
+        if uri_host(target):
+            insert(pairs, n.URI_HOST, target.host.encode())
+        for number, value in on_the_way:
+            insert(pairs, number, value)
         return pairs
 
     def _uploading(self, peer):

@@ -58,7 +58,8 @@ class Kept:
 
     A larger answer is kept without its payload. That to an idempotent request gives way to a younger one; the others
     stay for their lifetime, but give way, too, when they are older than `young` ms, as by then no sender repeats its
-    request any more. What is still to be answered stays.
+    request any more, or when one IP address has two places more than the one that needs one. What is still to be
+    answered stays.
     """
 
     def __init__(self, places, size, address_bytes, timers, young=47000):
@@ -101,6 +102,8 @@ class Kept:
         if place < 0:
             place = self._oldest(now)
         if place < 0:
+            place = self._fair(peer, now)
+        if place < 0:
             return -1
         self._entered[place] = now
         self._turns[place] = 0
@@ -124,6 +127,27 @@ class Kept:
                 most = age
                 place = i
         return place
+
+    def _fair(self, peer, now):
+        # The place of the oldest answer to who has most of them, two more than this peer at least, or -1.
+        place = -1
+        most = 1 + self._of(peer, 0)
+        for i in range(len(self._lengths)):
+            if self._lengths[i] > 0:
+                count = self._of(self._keys, i * self._key + 2)
+                older = place >= 0 and elapsed(now, self._entered[i]) > elapsed(now, self._entered[place])
+                if count > most or (count == most and older):
+                    most = count
+                    place = i
+        return place
+
+    def _of(self, peer, start):
+        # How many places has the IP address in peer[start:]?
+        count = 0
+        for i in range(len(self._lengths)):
+            if self._lengths[i] >= 0 and same(self._keys, i * self._key + 2, peer, start, self._key - 4):
+                count += 1
+        return count
 
     def keep(self, place, buf, n):
         """Keep the answer buf[:n], or, if that is too long, what is in front of its payload, or of its options."""

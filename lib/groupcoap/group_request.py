@@ -7,20 +7,26 @@ its origin first, by a request of its own (§3.8).
 
 from . import block, options, uri
 from . import numbers as n
-from .message import insert
+from .message import option_of
 from .request import Request, RequestFailed
 from .timers import after
 from .transfer import Download
 
 _WAITING = 64  # origins whose further blocks wait for a fetch to end; later ones are lost, and counted
-_FETCH_LACKS = (n.ETAG, n.NO_RESPONSE, n.URI_HOST, n.PROXY_URI, n.OBSERVE)
+_FETCH_LACKS = (n.ETAG, n.NO_RESPONSE, n.OBSERVE, n.URI_HOST, n.URI_PORT)
+_FETCH_LACKS += (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 
 
 class GroupRequest(Request):
     """A Request to a group; `timeout` ms for its answers, in up to `copies` of the same message.
 
-    lost: answers that could not be had whole.
+    lost: answers that could not be had whole. naming: how it names its target to a forward-proxy; reverse: is the proxy
+    a reverse-proxy? If so, True, or the path that names the group there. Whose an answer is: a packed address, or where
+    a proxy tells by Reply-From, a pair of the packed address in it, or None, and the value.
     """
+
+    naming = "uri"
+    reverse = False
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied, timeout, copies):
         Request.__init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied)
@@ -34,6 +40,7 @@ class GroupRequest(Request):
         self.over = False
         self.lost = 0
         self.begun = False
+        self._last = None
         self._cri = None
         if proxied:  # who multicasts by itself does without
             from . import cri
@@ -80,7 +87,8 @@ class GroupRequest(Request):
             if not self.challenged(m, now):
                 self.over = True
                 self.finish(now)
-                self.deliver(self.made(m, peer, now))
+                if not GroupRequest.fetch(self, m, peer, None, now):  # an aggregated answer may come in blocks
+                    self.deliver(self.made(m, peer, now))
                 self._ended()
         elif m.code == n.UNAUTHORIZED and not self.proxied and options.valid(m, n.ECHO) >= 0:
             self.client.keep_echo(origin, bytes(m.value()))
@@ -89,19 +97,34 @@ class GroupRequest(Request):
             self.deliver(self.made(m, peer, now))
 
     def origin(self, m, peer):
-        """The peer, or whom the proxy names."""
+        """Whose answer this is; None for the proxy itself."""
         if not self.proxied:
             return peer
+        value = m.option(self.client.reply_from)
+        if value is not None:
+            last = self._last
+            if last is None or last[1] != value:
+                self._last = last = (self._address(value), value)
+            return last
+        value = m.option(self.client.forwarding)
         try:
-            value = m.option(self.client.reply_from)
-            if value is not None:
-                return self._cri.read_reply_from(value)[0]
-            value = m.option(self.client.forwarding)
-            if value is not None:
-                return self._cri.response_forwarding_ip(value) + self.target.address[-2:]
+            return None if value is None else uri.pack(self._cri.response_forwarding_ip(value), self.target.port)
         except ValueError:
-            pass
-        return None
+            return None
+
+    def _address(self, value):
+        # The packed address of the server in a Reply-From value; None for a name, and for what nobody can read.
+        try:
+            address, _, second = self._cri.read_reply_from(value)
+            if second is not None and type(second.host) is bytes:
+                address = uri.pack(second.host, n.COAP_PORT if second.port is None else second.port)
+            return address
+        except ValueError:
+            return None
+
+    def made(self, m, peer, now, payload=None):
+        """The Response of this message."""
+        return _named(Request.made(self, m, peer, now, payload))
 
     def fetch(self, m, peer, origin, now):
         """Is this the first of several blocks? Then the others are fetched, at once or later."""
@@ -145,17 +168,27 @@ class GroupRequest(Request):
             self._fetch(self.queue.pop(0), None, now)
 
     def _fetch(self, origin, down, now):
-        of = self.target
-        target = uri.Uri(of.scheme, uri.ip_text(origin[:-2]), origin[-2] << 8 | origin[-1], origin, of.path, of.query)
-        lacks = _FETCH_LACKS + (self.client.timeout, self.client.signaling)
+        target = self.target
+        peer = origin
+        lacks = _FETCH_LACKS + (self.client.timeout, self.client.signaling, self.client.group_etag)
         pairs = [pair for pair in self.pairs if pair[0] not in lacks]
-        if self.proxied:
-            insert(pairs, n.PROXY_URI, str(target).encode())
-        peer = self.peer if self.proxied else origin
+        if origin is None:  # the proxy's own: the same request again
+            peer, pairs = self.peer, self.pairs
+        elif self.proxied:
+            from .follow_up import rest
+
+            try:
+                target, peer, pairs = rest(self, origin, pairs)
+            except ValueError:  # an origin that cannot be reached so
+                self.lost += 1
+                return
         fetch = Request(self.client, None, self.method, target, peer, pairs, True, self.proxied)
 
         def deliver(item):
             if item is not None:
+                if not isinstance(item, RequestFailed):
+                    item.origin = origin
+                    _named(item)
                 self._done(fetch, item)
 
         fetch.deliver = deliver
@@ -212,6 +245,23 @@ class GroupRequest(Request):
         self.drop(now)
         self.finish(now)
 
+    def stop(self, now):
+        """Want no more answers: as `cancel`, but a proxy is told, by an Early Stop Request.
+
+        Not so by multicast, in profile 00, and where the proxy relays nothing any more. Nor while a reverse-proxy has
+        not acknowledged the request, as it takes the stop of one that it does not know for a request to the group.
+        """
+        client = self.client
+        token = None
+        if self.slot >= 0 and option_of(self.pairs, client.timeout):
+            if not self.waiting and not (self.reverse and self.silent):
+                token = client.endpoint.tokens.token(self.slot)
+        self.cancel(now)
+        if token is not None:
+            from .early_stop import EarlyStop
+
+            EarlyStop(client, token, self.peer, self.confirmable, now)
+
     def drop(self, now, origin=None):
         """Fetch no more blocks; of this origin, or of any."""
         for i in range(len(self.queue) - 1, -1, -1):
@@ -222,3 +272,10 @@ class GroupRequest(Request):
                 fetch = self.fetches.pop(i)
                 self.fetched.pop(i)
                 fetch.cancel(now)
+
+
+def _named(response):
+    # Takes apart whose a response is, as `GroupRequest.origin` has it.
+    if type(response.origin) is tuple:
+        response.origin, response.reply_from = response.origin
+    return response

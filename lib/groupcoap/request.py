@@ -7,7 +7,8 @@ slot. All of them hang on a `client.Client`, which knows whose turn it is.
 
 from . import block, options
 from . import numbers as n
-from .message import insert, option_of, uint_bytes
+from .message import insert, uint_bytes
+from .response import Response
 from .timers import after
 from .tokens import ROW, TOKEN_LENGTH
 from .transfer import CHANGED, Download, Upload
@@ -20,31 +21,6 @@ ROUND_TRIP = 2000  # ms on top of MAX_TRANSMIT_WAIT until a request has failed (
 
 class RequestFailed(Exception):
     """No response, or none that can be used: the peer was silent, has reset the request, or a transfer broke off."""
-
-
-class Response:
-    """One response. origin: packed address of the server, or None where a proxy itself answers.
-
-    code: as in RFC 7252 §3; payload: bytes, whole even if it came in blocks; options: list of (number, bytes), without
-    those that speak of a block; rtt: ms from the request to the (whole) response.
-    """
-
-    def __init__(self, code, options, payload, origin, rtt):
-        self.code = code
-        self.options = options
-        self.payload = payload
-        self.origin = origin
-        self.rtt = rtt
-
-    def option(self, number, default=None):
-        """The first option of this number, bytes, or `default`."""
-        value = option_of(self.options, number)
-        return default if value is None else value
-
-    def option_uint(self, number, default=None):
-        """The first option of this number as an unsigned integer, or `default`."""
-        value = self.option(number)
-        return default if value is None else int.from_bytes(value, "big")
 
 
 class Request:
@@ -190,6 +166,8 @@ class Request:
         self.client.endpoint.outgoing.cancel(self, self.slot, now)
         self.client.heard(self.peer)
         self.echo = None
+        if self.silent and self.slot >= 0:  # its acknowledgement was lost: the time for answers counts from here
+            self.client.endpoint.tokens.extend(self.slot, self.lifetime, now)
         self.silent = False
         if self.outstanding:
             self.outstanding = False
@@ -319,6 +297,10 @@ class Request:
             self.client.closed(self, slot, now)
 
     cancel = finish
+
+    def stop(self, now):
+        """Want no more: as `cancel`, but who would go on answering is told, where there is a way to tell."""
+        self.cancel(now)
 
     def acknowledged(self, ref, now):
         """The request is through, its response still to come (Outgoing's owner)."""
