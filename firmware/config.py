@@ -378,8 +378,54 @@ def _named(proxy):
     return found
 
 
-def _check_proxy(proxy):
+def _once(taken, item, where, shown):
+    if item in taken:
+        raise ConfigError("%s: %s is there twice" % (where, shown))
+    taken.append(item)
+
+
+def _packed(entry):
+    return addresses.pack(entry["address"], entry["port"])
+
+
+def _check_hop(hop, where, found):
+    # The next hop is another node, and the time that it gets is some.
+    proxy = found["proxy"]
+    if hop and found["address"] and hop == _packed(found):
+        raise ConfigError("%s: expected the address of another node than this" % where)
+    if hop and proxy["round_trip_s"] >= proxy["max_timeout_s"]:
+        raise ConfigError("proxy.round_trip_s: expected less than max_timeout_s, not %d" % proxy["round_trip_s"])
+
+
+def _check_stand_in(entry, where, taken):
+    # taken: hosts, paths and own addresses that entries have so far
+    if sum([entry[key] is not None for key in ("host", "path", "address")]) != 1:
+        raise ConfigError("%s: expected one of host, path, address" % where)
+    if entry["server_addresses"] and not entry["address"]:
+        raise ConfigError("%s.server_addresses: expected none without address" % where)
+    if entry["servers"] and entry["address"]:
+        raise ConfigError("%s.servers: expected false with address; server_addresses names them" % where)
+    if entry["next_path"] and not (entry["path"] and entry["next_hop"]):
+        raise ConfigError("%s.next_path: expected none without path and next_hop" % where)
+    if entry["host"]:
+        _once(taken, entry["host"].lower(), where + ".host", entry["host"])
+    for length in range(1, len(entry["path"] or ())):
+        if entry["path"][:length] in taken:
+            raise ConfigError("%s.path: expected none behind the path of an entry in front" % where)
+    if entry["path"]:
+        _once(taken, entry["path"], where + ".path", str(b"/".join(entry["path"]), "utf-8"))
+    if entry["address"]:
+        _once(taken, _packed(entry), where + ".address", addresses.address_text(_packed(entry)))
+    servers = []
+    for i, pair in enumerate(entry["server_addresses"]):
+        inner = "%s.server_addresses[%d]." % (where, i)
+        _once(servers, pair["server"], inner + "server", addresses.address_text(pair["server"]))
+        _once(taken, _packed(pair), inner + "address", addresses.address_text(_packed(pair)))
+
+
+def _check_proxy(found):
     """What keys of a proxy's table ask of each other."""
+    proxy = found["proxy"]
     reverse = proxy["mode"] == "reverse"
     if reverse != bool(proxy["stands_in_for"]):
         raise ConfigError(
@@ -389,17 +435,15 @@ def _check_proxy(proxy):
         raise ConfigError("proxy.next_hop: expected none with mode reverse, but one in stands_in_for")
     if 0 < proxy["cache_bytes"] < 256:
         _wrong("proxy.cache_bytes", "0 or a whole number from 256 to 8192", proxy["cache_bytes"])
+    _check_hop(proxy["next_hop"], "proxy.next_hop", found)
+    taken = []
     for i, entry in enumerate(proxy["stands_in_for"]):
         where = "proxy.stands_in_for[%d]" % i
-        if sum([entry[key] is not None for key in ("host", "path", "address")]) != 1:
-            raise ConfigError("%s: expected one of host, path, address" % where)
-        if entry["server_addresses"] and not entry["address"]:
-            raise ConfigError("%s.server_addresses: expected none without address" % where)
-        if entry["servers"] and entry["address"]:
-            raise ConfigError("%s.servers: expected false with address; server_addresses names them" % where)
-        if entry["next_path"] and not (entry["path"] and entry["next_hop"]):
-            raise ConfigError("%s.next_path: expected none without path and next_hop" % where)
+        _check_stand_in(entry, where, taken)
+        _check_hop(entry["next_hop"], where + ".next_hop", found)
+    groups = []
     for i, entry in enumerate(proxy["members"]):
+        _once(groups, entry["group"], "proxy.members[%d].group" % i, addresses.address_text(entry["group"]))
         if bool(entry["servers"]) == bool(entry["resource_directory"]):
             raise ConfigError("proxy.members[%d]: expected either servers or resource_directory" % i)
 
@@ -464,7 +508,7 @@ def check(value, on_board=False):
         _wrong("address", "an IPv4 address", value["address"])
     _check_family(found)
     if proxy:
-        _check_proxy(found["proxy"])
+        _check_proxy(found)
     else:
         _set_leisure(found)
     return found

@@ -3,31 +3,40 @@
 Exit status 2 and one line on stderr for a wrong configuration or an address that cannot be had; 0 after SIGINT.
 """
 
-import asyncio
 import gc
-import sys
 
-import groupcoap
-from groupcoap import addresses
-from groupcoap.net import platform
-from groupcoap.net.node import Node
+gc.threshold(4096)  # what importing leaves behind is taken away at once, or it would leave the heap in pieces
+import asyncio  # noqa: E402
+import sys  # noqa: E402
+
+import groupcoap  # noqa: E402
+from groupcoap import addresses  # noqa: E402
+from groupcoap.net import platform  # noqa: E402
+from groupcoap.net.node import Node  # noqa: E402
+
+
+def make(node, config):
+    """Make of `node` what this checked configuration says."""
+    if config["role"] == "proxy":
+        import proxy_app as app
+    else:
+        import server_app as app
+    app.build(node, config)
+    del sys.modules[app.__name__]  # it was needed this once
 
 
 async def run(config, node=None):
     """Run the node of this checked configuration for ever; node: a `Node` to make it of."""
     gc.collect()  # what checking the configuration has taken, before there is more
-    if config["role"] == "proxy":
-        from proxy_app import build
-    else:
-        from server_app import build
     if config["address"] is None:
         config["address"] = platform.own_ip()
     node = node or Node()
-    build(node, config)
+    make(node, config)
     node.start()
     role = config["role"]
     config.clear()  # all that is needed of it is in the node
     gc.collect()
+    gc.threshold(gc.mem_free() // 2)  # so that a piece as long as a datagram stays free
     print("ready %s coap://%s" % (role, addresses.address_text(node.links[0].address, None)))
     while True:
         await asyncio.sleep(3600)

@@ -34,6 +34,7 @@ def build(node, config):
         config["recent_messages"],
         token_slots=slots,
         kept_answers=1,
+        outgoing=max(2, min(4, slots // 4)),
         parameters=Parameters(*timing, nstart=proxy["nstart"] or slots),
     )
     relay = Relay(downstream, upstream, _held(proxy, slots), proxy["held_bytes"])
@@ -78,7 +79,7 @@ def build(node, config):
     if proxy["status"]:
         from groupcoap.proxy.status import Status
 
-        node.status = Status(roles, platform.clock, lambda: sum([link.lost() for link in node.links])).read
+        node.status = Status(roles, platform.clock, node.lost).read
     return downstream
 
 

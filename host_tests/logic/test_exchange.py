@@ -200,6 +200,72 @@ def test_answer_that_is_still_to_come_gives_way_to_nothing():
     assert kept.enter(CLIENT, 2, True, 1000, wire.now) == place
 
 
+def flooded(places=4, address_bytes=6, peers=(CLIENT,)):
+    """A `Kept` that is full of young answers to these peers in turn."""
+    wire = Wire()
+    kept = Kept(places, 16, address_bytes, wire.timers)
+    for mid in range(places):
+        kept.keep(kept.enter(peers[mid % len(peers)], mid, False, 100000, wire.now), b"answer", 6)
+        wire.advance(10)
+    return wire, kept
+
+
+def left(kept, peers, count=4):
+    return [any(kept.find(peer, mid) >= 0 for peer in peers) for mid in range(count)]
+
+
+def test_oldest_answer_to_who_has_most_gives_way_to_another():
+    wire, kept = flooded()
+    assert kept.enter(CLIENT, 9, False, 100000, wire.now) == -1
+    for mid in (20, 21):
+        place = kept.enter(OTHER, mid, False, 100000, wire.now)
+        assert place == mid - 20
+        kept.keep(place, b"answer", 6)
+        wire.advance(10)
+    assert left(kept, (CLIENT,)) == [False, False, True, True]
+    assert kept.enter(OTHER, 22, False, 100000, wire.now) == kept.enter(CLIENT, 9, False, 100000, wire.now) == -1
+
+
+def test_places_are_shared_by_address_whatever_the_port():
+    ports = [uri.pack(CLIENT[:4], 1000 + i) for i in range(4)]
+    wire, kept = flooded(peers=ports)
+    assert kept.enter(CLIENT, 9, False, 100000, wire.now) == -1
+    assert kept.enter(OTHER, 20, False, 100000, wire.now) == 0
+    assert left(kept, ports) == [False, True, True, True]
+
+
+def test_who_has_one_place_keeps_it():
+    wire, kept = flooded(2, peers=(CLIENT, OTHER))
+    assert kept.enter(SERVER, 9, False, 100000, wire.now) == -1
+
+
+def test_places_are_shared_by_ipv6_addresses():
+    one, two = uri.pack(uri.ip_bytes("2001:db8::1")), uri.pack(uri.ip_bytes("2001:db8::2"))
+    wire, kept = flooded(address_bytes=18, peers=(one,))
+    assert kept.enter(uri.pack(uri.ip_bytes("2001:db8::1"), 9), 9, False, 100000, wire.now) == -1
+    assert kept.enter(two, 9, False, 100000, wire.now) == 0
+
+
+def test_answer_that_is_still_to_come_gives_way_to_nobody_else():
+    wire = Wire()
+    kept = Kept(3, 16, 6, wire.timers)
+    for mid in range(3):
+        kept.enter(CLIENT, mid, False, 100000, wire.now)
+        wire.advance(10)
+    assert kept.enter(OTHER, 9, False, 100000, wire.now) == -1
+    kept.keep(1, b"answer", 6)
+    assert kept.enter(OTHER, 9, False, 100000, wire.now) == 1
+    assert left(kept, (CLIENT,), 3) == [True, False, True]
+
+
+def test_what_would_give_way_anyway_does_so_first():
+    wire = Wire()
+    kept = Kept(4, 16, 6, wire.timers)
+    for mid in range(4):
+        kept.keep(kept.enter(CLIENT, mid, mid == 2, 100000, wire.now), b"answer", 6)
+    assert kept.enter(OTHER, 9, False, 100000, wire.now) == 2
+
+
 # Outgoing
 
 

@@ -178,17 +178,34 @@ def allocated(function, times=100):
 
 
 class Proxied:
-    """A forward-proxy between two ports: `down` towards clients, `up` towards servers; groups allowed."""
+    """A forward-proxy between two ports: `down` towards clients, `up` towards servers; groups allowed.
 
-    def __init__(self, slots=4, allow=None, local=None, sizes=None, **settings):
+    held: requests that are kept; observations: places for them, 0 for none, and origins; hop: address of the next
+    proxy; allow: of what `Client` takes; sizes: of both ports, down and up: of one.
+    """
+
+    def __init__(self, slots=4, allow=None, local=None, sizes=None, held=0, observations=0, hop=None, **settings):
         from groupcoap.proxy.access import AllowList, Client
         from groupcoap.proxy.forward import ForwardProxy
         from groupcoap.proxy.relay import Relay
 
         self.wire = Wire()
-        self.down = self.wire.port(**(sizes or {}))
-        self.up = self.wire.port(token_slots=slots, parameters=Parameters(nstart=16), **(sizes or {}))
-        self.relay = Relay(self.down.endpoint, self.up.endpoint)
+        down, up = dict(sizes or {}), {"token_slots": slots, "parameters": Parameters(nstart=16)}
+        up.update(down)
+        down.update(settings.pop("down", {}))
+        up.update(settings.pop("up", {}))
+        self.down = self.wire.port(**down)
+        self.up = self.wire.port(**up)
+        self.relay = Relay(self.down.endpoint, self.up.endpoint, held or observations)
+        self.observations = None
+        if observations:
+            from groupcoap.proxy.observing import Observations
+
+            self.observations = Observations(self.relay, observations, settings.pop("origins", 32))
+        if hop is not None:
+            from groupcoap.proxy.chain import Chain
+
+            Chain(self.relay, hop)
         if allow is None:
             allow = [(peer[:4], (GROUP, GROUP2), True) for peer in (CLIENT, OTHER)]
         self.local = local or Recorder(self.down.endpoint)
@@ -220,6 +237,18 @@ class Proxied:
         """A server answers: what the proxy sends to clients at once."""
         self.up.deliver(datagram(kind, code, mid, token, options, payload), peer)
         return self.down.sent()
+
+    def registered(self, options=None, **request):
+        """Send a registration of an observation that goes on: the one datagram that goes upstream."""
+        return self.asked(observing() if options is None else options, **request)
+
+    def notify(self, token, mid, number, peer=SERVER, more=(), **answer):
+        """A server notifies under this number of Observe: what the proxy sends to clients at once."""
+        return self.answer(token, mid, options=[(n.OBSERVE, uint(number))] + list(more), peer=peer, **answer)
+
+    def from_client(self, kind, mid, peer=CLIENT):
+        """A client sends an empty message, ACK or RST: what the proxy sends to clients at once."""
+        return self.down.receive(datagram(kind, 0, mid), peer)
 
     def free(self):
         return self.up.endpoint.tokens.free
@@ -273,3 +302,19 @@ class Owner:
 def group_request(target=b"coap://224.0.1.187/temp", timeout=b"\x0a", more=()):
     """Options of a group request in profile 07: Multicast-Timeout, then Proxy-Uri, then `more`."""
     return [(MULTICAST_TIMEOUT, timeout), (n.PROXY_URI, target)] + list(more)
+
+
+def uint(value):
+    """The value of an option that is an unsigned integer."""
+    return bytes([value >> 8 * i & 255 for i in (2, 1, 0) if value >> 8 * i])
+
+
+def observing(value=0, target=b"coap://224.0.1.187/temp", timeout=b"\x0a", more=()):
+    """Options of a group request with Observe, in profile 07; timeout None: one for a single server."""
+    first = [] if timeout is None else [(MULTICAST_TIMEOUT, timeout)]
+    return first + [(n.OBSERVE, uint(value)), (n.PROXY_URI, target)] + list(more)
+
+
+def early_stop():
+    """Options of an Early Stop Request."""
+    return [(MULTICAST_TIMEOUT, b"")]

@@ -270,6 +270,10 @@ class Node:
                 return
         raise ValueError("group %s: not joined" % addresses.address_text(group))
 
+    def lost(self):
+        """Datagrams that the sockets of all endpoints had no room for, where the platform tells."""
+        return sum([link.lost() for link in self.links])
+
     def rejoin(self):
         """Join all groups anew, so that the network hears of it: after a time without one. Opens until it succeeds."""
         for port in self._ports:

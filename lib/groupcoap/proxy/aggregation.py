@@ -51,11 +51,14 @@ class Aggregation:
         return True
 
     def begin(self, slot, m, peer):
-        """Collect the answers to this request. False where there is no place."""
+        """Collect the answers to this request. False where there is no place. Raises BadRequest."""
+        want = block.read(m, n.BLOCK2)
+        if want == -2:
+            raise BadRequest("Block2: expected a size from 16 to 1024")
         if not self.collections.begin(slot, peer, _digest(m)):
             return False
         self._states[slot] = _CON if m.type() == n.CON else _NON
-        self._wants[slot] = block.read(m, n.BLOCK2)
+        self._wants[slot] = want
         self._relay.detour(slot)
         return True
 

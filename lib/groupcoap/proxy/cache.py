@@ -117,22 +117,11 @@ class Cache:
                 h.update(bytes((number >> 8, number & 255, len(value) >> 8, len(value) & 255)))
                 h.update(value)
 
-    def uri_hash(self, m):
-        """24 bits of the Uri-Path and Uri-Query of a request, by which what changes a resource finds its entries."""
-        h = m.path
-        found = m.find(n.URI_QUERY)
-        while found >= 0:
-            h = h * 33 + n.URI_QUERY & 0xFFFFFF
-            for byte in m.value():
-                h = h * 33 + byte & 0xFFFFFF
-            found = m.length() if m.step() == n.URI_QUERY else -1
-        return h
-
     def store(self, digest, group, server, buf, start, end, ms, uri, now):
         """Keep a 2.05 of `server`, whose options and payload are buf[start:end], fresh for `ms`: its index, or -1.
 
-        group: packed address of the group that was asked, or None; uri: the request's `uri_hash`. A response that is
-        not kept, as 0 ms says, too, takes the older one away.
+        group: packed address of the group that was asked, or None; uri: a hash of the resource, below 2^30. A response
+        that is not kept, since it is too long or `ms` is 0, takes the older one away.
         """
         length = end - start
         i = old = self.find(digest, server)
@@ -255,7 +244,7 @@ class Cache:
         self.hits += 1
 
     def invalidate(self, uri, server):
-        """The server has changed this resource: its entries, found by their `uri_hash`, are stale (RFC 7252 §5.9.1)."""
+        """The server has changed this resource: its entries, found by the hash `uri`, are stale (RFC 7252 §5.9.1)."""
         for i in range(self._places):
             at = i * self._row + _DIGEST
             if self._states[i] == _FRESH and self._uris[i] == uri and same(self._rows, at, server, 0, self._address):

@@ -11,19 +11,20 @@ from micropython import const
 from .. import numbers as n
 from .. import options
 from ..freshness import max_age
-from ..message import Message, encoded, insert, uint_bytes
+from ..message import Message, insert, uint_bytes
 from ..resource import carries
 from ..timers import after
+from ..tokens import TOKEN_LENGTH
 from .relay import GROUP, rewrite
 from .target import uri_hash
 
 _BEFORE = const(250)  # ms in front of the end of T' for what is to be sent shortly before
 _REFETCH = const(10000)  # ms that a server has to answer by unicast what it has revalidated by mistake
+_NOTHING = const(0xFF)  # in place of the exchange that it is for
+_FETCHES = const(4)  # of those at a time
+_OF_ETAG = const(10)  # bytes of an ETag option, at most
+_ADDED = const(40)  # bytes of a message for what a stored response is sent with besides: a longer token, options
 _CHANGES = b""  # in place of a cache key: of a request that may change what is stored
-
-# What a slot's request has to do with ETags
-_THEIRS = const(1)  # it has those of the client
-_OURS = const(2)  # and those of the proxy
 
 
 class Caching:
@@ -34,10 +35,13 @@ class Caching:
         self._relay = relay
         self.cache = cache
         self.members = members
-        self._etags = bytearray(slots)
+        self._ours = bytearray(slots)  # how many ETags of the proxy's the request has
         self._groups = [None] * slots  # packed address of the group that an exchange is with
         self._fetching = bytearray(b"\xff" * slots)  # by token slot of a refetch: the exchange that it is for
+        self._longest = relay.downstream.out.size - _ADDED  # bytes of a response that is stored
+        self._room = len(relay.held.bufs[0]) if relay.held.bufs else 0  # for a request that may be sent once more
         self._reply_from = options.number(options.REPLY_FROM)
+        self._origins = self._reply_from, options.number(options.RESPONSE_FORWARDING)
         self._group_etag = options.number(options.GROUP_ETAG)
         self._timers = relay.upstream.timers
         self._first = self._timers.reserve(slots, self._due)
@@ -69,8 +73,7 @@ class Caching:
             left = min([self.cache.remaining(i, now) for i in found]) // 1000
             pairs = [(n.MAX_AGE, uint_bytes(left))]
             insert(pairs, self._group_etag, tag)
-            pairs = encoded(pairs)
-            down.reply(peer, m, n.VALID, pairs, len(pairs))
+            proxy.answer(m, peer, n.VALID, pairs)
             return True
         if m.type() == n.CON:
             down.acknowledge(m, peer)
@@ -84,28 +87,33 @@ class Caching:
         """A group request is about to go out as exchange `slot`, -1 for none: the options `put` that it gets."""
         relay = self._relay
         cache = self.cache
-        if m.code != n.GET and m.code != n.FETCH:
-            if slot >= 0:
-                relay.uris[slot] = uri_hash(written)
-                relay.shortcut(slot, _CHANGES)
+        if slot < 0 or not seconds:  # no answers are wanted
             return put
-        digest = cache.digest(written, target.salt) if seconds else None
+        if m.code != n.GET and m.code != n.FETCH:
+            relay.uris[slot] = uri_hash(written, False)
+            relay.shortcut(slot, _CHANGES)
+            return put
+        digest = cache.digest(written, target.salt)
         if digest is None:
             return put
-        relay.uris[slot] = uri_hash(written)
+        relay.uris[slot] = uri_hash(written, False)
         relay.shortcut(slot, digest)
         self._groups[slot] = target.group
-        observed = any(pair[0] == n.OBSERVE for pair in put)  # notifications are to be whole
-        etags = () if observed else cache.etags(digest, target.group, self._members(target.group))
-        return self._with_etags(slot, m, put, etags)
+        etags = ()
+        if self._may_revalidate(m):
+            etags = cache.etags(digest, target.group, self._members(target.group))
+        if written.end + TOKEN_LENGTH + _OF_ETAG * len(etags) > self._room:
+            etags = ()  # a server could not be asked anew
+        return self._with_etags(slot, put, etags)
 
-    def _with_etags(self, slot, m, put, etags):
-        # A request goes out with the ETags of what is stored, unless the client has its own.
-        self._etags[slot] = 0
-        if m.find(n.ETAG) >= 0:
-            self._etags[slot] = _THEIRS
-        elif etags:
-            self._etags[slot] = _OURS
+    def _may_revalidate(self, m):
+        # A client's own ETags say what it wants to know, and notifications are to be whole.
+        return m.find(n.ETAG) < 0 and m.find(n.OBSERVE) < 0
+
+    def _with_etags(self, slot, put, etags):
+        # The options of a request that goes out with these ETags of what is stored.
+        self._ours[slot] = len(etags)
+        if etags:
             put = list(put)
             for tag in etags:
                 insert(put, n.ETAG, tag)
@@ -118,7 +126,7 @@ class Caching:
         digest = relay.digests[slot]
         if not digest:
             return
-        if self._etags[slot] == _OURS:
+        if self._ours[slot]:
             relay.hold(slot)
             relay.detour(slot)
         later = False
@@ -151,8 +159,10 @@ class Caching:
         if m is not None and tag is not None and carries(m, n.ETAG, tag):
             out.buf[1] = n.VALID
             pairs = [(n.ETAG, tag), (n.MAX_AGE, uint_bytes(self.cache.remaining(i, now) // 1000))]
-            if not without:
-                insert(pairs, self._reply_from, self.cache.option(i, self._reply_from))
+            for number in self._origins:
+                value = self.cache.option(i, number)
+                if value is not None and number != without:
+                    insert(pairs, number, value)
             for number, value in pairs:
                 out.option(number, value)
             return
@@ -161,32 +171,37 @@ class Caching:
     # Responses
 
     def took(self, slot, m, peer, digest, end, now):
-        """A group's response has been relayed: it stands in the client's endpoint's buffer up to `end`."""
+        """A group's response has come. It is in the client's endpoint's buffer up to `end`; 0: it was not relayed."""
         relay = self._relay
         cache = self.cache
         if digest == _CHANGES:
             if m.code in (n.CREATED, n.DELETED, n.CHANGED):
                 cache.invalidate(relay.uris[slot], peer)
             return
-        if m.code == n.CONTENT:
+        if end and m.code == n.CONTENT:
             buf = relay.downs[slot].buf
-            cache.store(
-                digest, self._groups[slot], peer, buf, 4 + (buf[0] & 15), end, max_age(m), relay.uris[slot], now
-            )
-        elif m.code == n.VALID:
-            self._refresh(cache.find(digest, peer), m, now)
+            self._store(slot, peer, buf, 4 + (buf[0] & 15), end, m, now)
+        elif end and m.code == n.VALID:
+            self._refresh(digest, peer, m, now)
         cache.heard(slot, digest, peer)
 
-    def _refresh(self, i, m, now):
-        # The entry, from now on, that this 2.03 makes fresh again where it is about entry i, or -1.
-        return self.cache.refresh(i, m, max_age(m), now) if i >= 0 else -1
+    def _store(self, slot, peer, buf, start, end, m, now):
+        # Keep the response m, whose options and payload are buf[start:end], if it can be sent with what comes to it.
+        relay = self._relay
+        ms = max_age(m) if end - start <= self._longest else 0
+        self.cache.store(relay.digests[slot], self._groups[slot], peer, buf, start, end, ms, relay.uris[slot], now)
+
+    def _refresh(self, digest, peer, m, now):
+        # The server's entry, which the 2.03 m has made fresh again, or -1 where it is about something else.
+        i = self.cache.find(digest, peer)
+        return i if i >= 0 and self.cache.refresh(i, m, max_age(m), now) else -1
 
     def validated(self, slot, m, peer, now):
         """Is this response a 2.03 that is due to ETags of the proxy's? Then the stored response takes its place."""
-        if self._etags[slot] != _OURS or m.code != n.VALID:
+        if not self._ours[slot] or m.code != n.VALID:
             return False
         digest = self._relay.digests[slot]
-        i = self._refresh(self.cache.find(digest, peer), m, now)
+        i = self._refresh(digest, peer, m, now)
         if i >= 0:
             self._send(slot, i, now)
         else:
@@ -199,7 +214,9 @@ class Caching:
         relay = self._relay
         up = relay.upstream
         m = relay.held_request(slot)
-        at = up.tokens.allocate(self, _REFETCH, now, peer) if m is not None else -1
+        if m is None or sum([1 for other in self._fetching if other != _NOTHING]) >= _FETCHES:
+            return
+        at = up.tokens.allocate(self, _REFETCH, now, peer)
         if at >= 0:
             self._fetching[at] = slot
             relay.begin_upstream(at, n.CON, m.code)
@@ -211,7 +228,7 @@ class Caching:
         """Take the response to what was fetched (Tokens' owner)."""
         slot = self._fetching[at]
         self._release(at, now)
-        if slot != 0xFF and self._relay.kinds[slot] == GROUP:
+        if slot != _NOTHING and self._relay.kinds[slot] == GROUP:
             self._relay.response(slot, m, peer, now)
 
     def token_expired(self, at, now):
@@ -219,7 +236,7 @@ class Caching:
         self._release(at, now)
 
     def _release(self, at, now):
-        self._fetching[at] = 0xFF
+        self._fetching[at] = _NOTHING
         self._relay.upstream.outgoing.cancel(self, at, now)
         self._relay.upstream.tokens.release(at)
 
@@ -252,18 +269,22 @@ class Caching:
         """A request for a single server is about to go out as exchange `slot`: the options `put` that it gets."""
         relay = self._relay
         cache = self.cache
-        relay.uris[slot] = uri_hash(written)
+        relay.uris[slot] = uri_hash(written, False)
         self._groups[slot] = None
         if m.code != n.GET and m.code != n.FETCH:
             relay.digests[slot] = _CHANGES
             return put
         relay.digests[slot] = digest = cache.digest(written, target.salt)
-        i = -1 if digest is None else cache.find(digest, target.address)
-        tag = cache.etag(i) if i >= 0 else None
-        return self._with_etags(slot, m, put, () if tag is None else (tag,))
+        tag = None
+        if digest is not None and self._may_revalidate(m):
+            i = cache.find(digest, target.address)
+            tag = cache.etag(i) if i >= 0 else None
+        if tag is not None and not relay.hold(slot):
+            tag = None
+        return self._with_etags(slot, put, () if tag is None else (tag,))
 
     def individual(self, slot, m, now):
-        """Take a single server's response: True where a stored one takes its place."""
+        """Take a single server's response: True where a stored one takes its place, or one that is asked for anew."""
         relay = self._relay
         cache = self.cache
         digest = relay.digests[slot]
@@ -281,23 +302,42 @@ class Caching:
                 rewrite(out, m, (n.OBSERVE, self._reply_from), ((self._reply_from, name),))
             except ValueError:
                 return False
-            cache.store(digest, None, server, out.buf, 4, out.end, max_age(m), relay.uris[slot], now)
+            self._store(slot, server, out.buf, 4, out.end, m, now)
         elif m.code == n.VALID:
-            i = self._refresh(cache.find(digest, server), m, now)
-            if i >= 0 and self._etags[slot] == _OURS:
-                out = relay.upstream.out
-                out.begin(n.NON, n.CONTENT, 0)
-                cache.write(i, out, now, self._reply_from)
-                self._stored.parse(out.buf, out.end)
-                relay.answer(slot, self._stored, now)
+            i = self._refresh(digest, server, m, now)
+            if self._ours[slot]:
+                if i >= 0:
+                    self._answer_stored(slot, i, now)
+                else:
+                    self._ask_anew(slot, now)
                 return True
         return False
+
+    def _answer_stored(self, slot, i, now):
+        out = self._relay.upstream.out
+        out.begin(n.NON, n.CONTENT, 0)
+        self.cache.write(i, out, now, self._reply_from)
+        self._stored.parse(out.buf, out.end)
+        self._relay.answer(slot, self._stored, now)
+
+    def _ask_anew(self, slot, now):
+        # Send the request of this slot once more, without an ETag.
+        relay = self._relay
+        up = relay.upstream
+        server = relay.targets[slot]
+        self._ours[slot] = 0
+        m = relay.held_request(slot)
+        up.outgoing.cancel(relay, slot, now)
+        relay.begin_upstream(slot, m.type(), m.code)
+        rewrite(up.out, m, (), ())
+        if m.type() != n.CON or not up.send_confirmable(server, relay, slot, now):
+            up.send(server)
 
     def closed(self, slot, now):
         """This exchange is over (Relay's part)."""
         self._timers.stop(self._first + slot)
         self.cache.clear(slot)
-        self._etags[slot] = 0
+        self._ours[slot] = 0
         self._groups[slot] = None
         for at in range(len(self._fetching)):
             if self._fetching[at] == slot:

@@ -54,7 +54,7 @@ class Chain:
         value = m.option(self._reply_from)
         if value is None and (relay.hops[slot] != PROFILE_00 or m.find(self._timeout) >= 0):
             self._own(slot, m, now)
-        elif relay.observations is None or not relay.observations.over(slot, m):
+        else:
             relay.relay_looked_at(slot, m, value[-_ORIGIN:] if value else peer, relay.name(slot, value), now)
         return True
 

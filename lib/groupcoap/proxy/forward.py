@@ -4,6 +4,8 @@ A request goes through the same steps whatever it names: whose is it, what is it
 fails raises the response to give. What passes is written anew for the upstream endpoint, under a token of the proxy's.
 """
 
+import hashlib
+
 from micropython import const
 
 from .. import numbers as n
@@ -24,12 +26,13 @@ from ..message import Message, encoded, insert, uint_bytes
 from ..tokens import ROW, TOKEN_LENGTH
 from .names import Names
 from .relay import GROUP, SILENT, UNICAST_ACKED, UNICAST_CON, UNICAST_NON, rewrite
-from .target import PROFILE_00, names_target, target_of, uri_hash
+from .target import PROFILE_00, names_target, target_of
 
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
-_REFUSALS = const(16)
+_ANSWERED = const(16)
 _COAPS_PORT = b"\x16\x34"
 _COPIES_WITHIN = const(2000)  # ms
+_TAG_BYTES = const(6)
 _HOP_LIMIT = const(16)  # where a request has none and goes on to another proxy (RFC 8768 §3)
 _TARGETS = (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.URI_PATH_ABBREV)
 
@@ -70,8 +73,8 @@ class ForwardProxy:
         self.down = down or relay.downstream
         self.private = None  # hash of the path that only clients on the allow-list may ask for
         self.refusals = {}  # by response code
-        self._refused = [None] * _REFUSALS  # the last, in case they come again: (client, Message ID, answer)
-        self._refused_next = 0
+        self._answered = [None] * _ANSWERED  # given at once, in case of a repetition: (peer, Message ID, answer)
+        self._answered_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._group_etag = options.number(options.GROUP_ETAG)
@@ -82,7 +85,7 @@ class ForwardProxy:
         """Take a request (Endpoint's role)."""
         if group:
             return  # a proxy is no member of a group
-        if m.code == n.GET and m.find(self._timeout) == 0 and self._early_stop(m, peer, now):
+        if m.code == n.GET and options.uint(m, self._timeout) == 0 and self._early_stop(m, peer, now):
             return
         client = self.access.identify(m, peer)
         try:
@@ -100,13 +103,13 @@ class ForwardProxy:
 
     def repeated(self, m, peer, now):
         """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
-        slot = self.relay.find(m, peer)
-        if slot >= 0 and self.relay.mids[slot] == m.mid():
+        slot = self.relay.find(m, peer, self.down)
+        if slot >= 0 and self.relay.mids[slot] == m.mid() and not self.relay.answered(slot):
             self._repeated_open(m, peer, slot)
             return
-        for refused in self._refused:
-            if refused is not None and refused[0] == peer and refused[1] == m.mid():
-                self.down.reply(peer, m, *refused[2])
+        for answered in self._answered:
+            if answered is not None and answered[0] == peer and answered[1] == m.mid():
+                self.down.reply(peer, m, *answered[2])
                 return
         self.request(m, peer, 0, now, True)
 
@@ -153,7 +156,7 @@ class ForwardProxy:
         for number in _TARGETS:
             if m.find(number) >= 0:
                 return False
-        slot = self.relay.find(m, peer)
+        slot = self.relay.find(m, peer, self.down)
         if slot < 0 and not self.unknown_stop():
             return False
         if slot >= 0:
@@ -176,10 +179,12 @@ class ForwardProxy:
             raise Unauthorized("not allowed here")
         seconds = self._check_options(m, client, target)
         hops = self._hops(m, target)
-        slot = relay.find(m, peer)
-        if slot >= 0 and relay.mids[slot] == m.mid():  # a repetition that the table of recent ones has forgotten
-            self._repeated_open(m, peer, slot)
+        slot = relay.find(m, peer, self.down)
+        if slot >= 0 and relay.mids[slot] == m.mid() and not relay.answered(slot):
+            self._repeated_open(m, peer, slot)  # the table of recent ones has forgotten it
             return
+        if slot >= 0 and relay.kinds[slot] == SILENT:  # no response can be taken for another's
+            slot = -1
         if not repeated:
             wait = client.wait(now)
             if wait:
@@ -190,7 +195,7 @@ class ForwardProxy:
         elif group is None:
             self._send_individual(m, peer, client, now, target, hops, observe)
             return
-        elif relay.aggregation is not None and relay.aggregation.block(self, m, peer, now):
+        elif relay.aggregation is not None and not target.hop and relay.aggregation.block(self, m, peer, now):
             return
         elif not (repeated and m.type() == n.CON):  # the exchange of a repeated one has ended
             self._send_group(m, peer, client, now, target, hops, seconds, observe)
@@ -209,8 +214,14 @@ class ForwardProxy:
         observations = self.relay.observations
         if observe is not None and observations is not None and observations.has(slot):
             drop, put = self._changes(m, target, hops, seconds, observe)
-            self._write(m, n.NON if target.multicast else m.type(), slot, drop, put)
-            if uri_hash(self._parsed()) == self.relay.uris[slot] and target.address == self.relay.targets[slot]:
+            kind = n.NON if target.multicast else m.type()
+            self._write(m, kind, slot, drop, put)
+            if observations.is_of(slot, self._parsed()) and target.address == self.relay.targets[slot]:
+                if self.pace is not None and target.group is not None:
+                    self.pace.check(target.group, now)
+                    self.pace.spend(target.group, self.relay.upstream.out.end, now)
+                if observe == 0 and not observations.begin(slot, self._parsed(), now):
+                    self._write(m, kind, slot, drop, _unobserved(put))
                 observations.again(slot, m, observe, seconds * 1000, now)
                 return
         self.relay.stop(slot, now)
@@ -218,8 +229,8 @@ class ForwardProxy:
 
     def _send_group(self, m, peer, client, now, target, hops, seconds, observe):
         relay = self.relay
-        if self.pace is not None:
-            self.pace.check(target.group, now)
+        if not seconds and observe == 0:  # no answers are wanted
+            observe = None
         profile07 = m.find(self._timeout) >= 0
         caching = aggregation = None
         if target.hop:
@@ -228,17 +239,22 @@ class ForwardProxy:
         else:
             if target.names is None:
                 target.names = self.names if profile07 else self.forwarding
+                if target.names is not self.names:
+                    target.salt += b"\0"  # what is cached says its origin in another way
             caching = relay.caching
-            if relay.aggregation is not None and seconds and relay.aggregation.wanted(m):
-                aggregation = relay.aggregation
-                caching = observe = None
-                target.names = target.names or self.names
+            if relay.aggregation is not None and relay.aggregation.wanted(m):
                 target.drop += (n.ACCEPT, n.BLOCK2)
+                if seconds:
+                    aggregation = relay.aggregation
+                    caching = observe = None
+                    target.names = target.names or self.names
         drop, put = self._changes(m, target, hops, seconds, observe)
         if caching is not None:
             self._write(m, n.NON, -1, drop, put)
             if caching.serve(self, m, peer, target, self._parsed(), seconds, observe, now):
                 return
+        if self.pace is not None:
+            self.pace.check(target.group, now)
         if seconds:
             slot = self._open_group(GROUP, m, peer, client, now, target, seconds * 1000)
         elif self.copies > 1 and relay.upstream.tokens.free and not target.hop:
@@ -251,11 +267,9 @@ class ForwardProxy:
             if aggregation is not None and not aggregation.begin(slot, m, peer):
                 raise self._busy(now, "as many answers as may be are being collected")
             if caching is not None:
+                self._write(m, kind, slot, drop, put)  # making room may have used the buffer
                 put = caching.open(slot, m, target, self._parsed(), put, seconds)
-            self._write(m, kind, slot, drop, put)
-            if observe == 0 and slot >= 0 and relay.observations is not None:
-                if not relay.observations.begin(slot, self._parsed(), now):
-                    self._write(m, kind, slot, drop, [pair for pair in put if pair[0] != n.OBSERVE])
+            self._write_observed(m, kind, slot, client, drop, put, observe, now)
         except ResponseError:
             if slot >= 0:
                 relay.close(slot, now)
@@ -269,7 +283,8 @@ class ForwardProxy:
         relay = self.relay
         up = relay.upstream
         if self.pace is not None:
-            self.pace.spend(target.group, up.out.end, now)
+            copies = 1 if slot < 0 or target.hop else self.copies
+            self.pace.spend(target.group, copies * up.out.end, now)
         if confirmable:
             if not up.send_confirmable(target.address, relay, slot, now):
                 relay.close(slot, now)
@@ -293,17 +308,16 @@ class ForwardProxy:
             self._write(m, m.type(), -1, drop, put)
             if caching.serve_individual(self, m, peer, target, self._parsed(), now):
                 return
+        self._check_limit(client, now)
         if confirmable and up.outgoing.full() and not relay.make_room(client, self._unacknowledged, now):
             raise self._busy(now, "too many requests are under way")
         kind = UNICAST_CON if confirmable else UNICAST_NON
         slot = self._open(kind, m, peer, client, now, target, _UNICAST_TIMEOUT)
         try:
             if caching is not None:
+                self._write(m, m.type(), slot, drop, put)
                 put = caching.open_individual(slot, m, target, self._parsed(), put)
-            self._write(m, m.type(), slot, drop, put)
-            if observe == 0 and relay.observations is not None:
-                if not relay.observations.begin(slot, self._parsed(), now):
-                    self._write(m, m.type(), slot, drop, [pair for pair in put if pair[0] != n.OBSERVE])
+            self._write_observed(m, m.type(), slot, client, drop, put, observe, now)
         except ResponseError:
             relay.close(slot, now)
             raise
@@ -317,16 +331,19 @@ class ForwardProxy:
 
     def _open_group(self, kind, m, peer, client, now, target, lifetime):
         relay = self.relay
+        self._check_limit(client, now)
         if relay.open_to(target.address) >= self.nstart:
             group = target.address
             if not relay.make_room(client, lambda slot: relay.targets[slot] == group, now):
                 raise self._busy(now, "as many exchanges as may be are open with this group")
         return self._open(kind, m, peer, client, now, target, lifetime)
 
+    def _check_limit(self, client, now):
+        if client.exchanges and self.relay.open_of(client) >= client.exchanges:
+            raise self._busy(now, "at most %d exchanges at a time" % client.exchanges)
+
     def _open(self, kind, m, peer, client, now, target, lifetime):
         relay = self.relay
-        if client.exchanges and relay.open_of(client) >= client.exchanges:
-            raise self._busy(now, "at most %d exchanges at a time" % client.exchanges)
         slot = relay.open(kind, m, peer, client, self.down, target, lifetime, now)
         if slot < 0 and relay.make_room(client, _any, now):
             slot = relay.open(kind, m, peer, client, self.down, target, lifetime, now)
@@ -421,6 +438,15 @@ class ForwardProxy:
         except ValueError:
             raise RequestEntityTooLarge("more than %d bytes" % up.out.size)
 
+    def _write_observed(self, m, kind, slot, client, drop, put, observe, now):
+        # The same; with Observe 0 it begins an observation, if there is a place for one, else it goes without.
+        observations = self.relay.observations if observe == 0 and slot >= 0 else None
+        if observations is not None:
+            observations.make_room(client, now)
+        self._write(m, kind, slot, drop, put)
+        if observations is not None and not observations.begin(slot, self._parsed(), now):
+            self._write(m, kind, slot, drop, _unobserved(put))
+
     def _parsed(self):
         # The request that stands in upstream's buffer.
         out = self.relay.upstream.out
@@ -435,13 +461,20 @@ class ForwardProxy:
             pairs.append((self._timeout, uint_bytes(timeout)))
         if error.max_age is not None:
             insert(pairs, n.MAX_AGE, uint_bytes(error.max_age))
+        self.answer(m, peer, error.code, pairs, str(error).encode())
+
+    def answer(self, m, peer, code, pairs, payload=b""):
+        """Answer this request at once, and so again when it comes again. pairs: options (number, bytes)."""
         written = encoded(pairs)
-        payload = str(error).encode()
-        answer = error.code, written, len(written), payload, len(payload)
+        answer = code, written, len(written), payload, len(payload)
         if m.type() == n.CON:
-            self._refused[self._refused_next] = peer, m.mid(), answer
-            self._refused_next = (self._refused_next + 1) % _REFUSALS
+            self._answered[self._answered_next] = peer, m.mid(), answer
+            self._answered_next = (self._answered_next + 1) % _ANSWERED
         self.down.reply(peer, m, *answer)
+
+
+def _unobserved(put):
+    return [pair for pair in put if pair[0] != n.OBSERVE]
 
 
 def _any(slot):
@@ -449,8 +482,5 @@ def _any(slot):
 
 
 def _tag(peer):
-    # Four bytes for a client, by which servers tell its uploads from those of others.
-    h = 5381
-    for byte in peer:
-        h = h * 33 + byte & 0xFFFFFF
-    return h.to_bytes(3, "big") + peer[-1:]
+    # What servers tell the uploads of a client from those of others by.
+    return hashlib.sha256(peer).digest()[:_TAG_BYTES]

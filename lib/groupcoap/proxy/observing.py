@@ -38,7 +38,9 @@ class Observations:
         slots = len(relay.kinds)
         self._relay = relay
         self._places = places
+        self._wanted = bytearray(slots)  # has the client asked for an observation?
         self._states = bytearray(slots)
+        self._resources = array("i", bytes(4 * slots))  # 24 bits each of what they are for
         self._counts = bytearray(slots)  # notifications since the last that was confirmed
         self._busy = bytearray(slots)  # is a Confirmable one out?
         self._unlisted = bytearray(slots)  # has a server found no place among the origins?
@@ -55,18 +57,35 @@ class Observations:
         return sum([1 for state in self._states if state])
 
     def has(self, slot):
-        """Is this exchange an observation?"""
-        return self._states[slot] != 0
+        """Is this exchange an observation, or was it to be one?"""
+        return self._wanted[slot] != 0
+
+    def is_of(self, slot, request):
+        """Is what this exchange observes the target of this request? As it stands in upstream's buffer."""
+        return self._resources[slot] == uri_hash(request)
+
+    def make_room(self, client, now):
+        """Where all places are taken, end an observation of who has most of them, two more than this client at least.
+
+        That writes into upstream's buffer.
+        """
+        if len(self) >= self._places:
+            self._relay.make_room(client, lambda slot: self._states[slot], now)
 
     def begin(self, slot, request, now):
-        """Let this exchange be one; request: as it stands in upstream's buffer. False where there is no place."""
+        """Let this exchange be one, if it is not; request: as it stands in upstream's buffer. False: there is no
+        place."""
+        if self._states[slot]:
+            return True
+        self._wanted[slot] = 1
+        self._resources[slot] = uri_hash(request)
         if len(self) >= self._places or not self._relay.hold(slot):
             self.refused += 1
             return False
         self._states[slot] = _ASKED
         self._counts[slot] = self._busy[slot] = self._unlisted[slot] = 0
         self._confirmed[slot] = now
-        self._relay.uris[slot] = uri_hash(request)
+        self._relay.detour(slot)
         return True
 
     def again(self, slot, m, observe, span, now):
@@ -84,15 +103,14 @@ class Observations:
         else:
             self._repeat(slot)
         if not group:
-            up.tokens.extend(slot, _UNANSWERED if observe or confirmable else _IDLE, now)
+            goes_on = self._states[slot] and not confirmable
+            up.tokens.extend(slot, _IDLE if goes_on else _UNANSWERED, now)
             if confirmable:
                 relay.await_answer(slot, m, now)
         elif span:
             if self._states[slot] == _OVER:
                 self._states[slot] = _ACTIVE
             up.tokens.extend(slot, span, now)
-            if not relay.hops[slot]:
-                relay.shortcut(slot, relay.digests[slot])
         if not confirmable or not up.send_confirmable(relay.targets[slot], relay, slot, now):
             up.send(relay.targets[slot])
         if observe and group and not span:
@@ -177,7 +195,7 @@ class Observations:
                 relay.downs[slot].send(relay.peers[slot])
         return True
 
-    def over(self, slot, m, peer=0):
+    def over(self, slot, m, peer):
         """Has T' passed for an observation, and is this no notification, and no end of those of this peer?"""
         if self._states[slot] != _OVER:
             return False
@@ -190,7 +208,6 @@ class Observations:
         relay = self._relay
         if self._states[slot] == _ACTIVE and relay.kinds[slot] == GROUP:
             self._states[slot] = _OVER
-            relay.detour(slot)
             relay.upstream.tokens.extend(slot, _IDLE, now)
             return True
         if self._states[slot] > _ASKED and not relay.awaits_answer(slot):  # nothing has come for long
@@ -213,6 +230,7 @@ class Observations:
     def closed(self, slot, now):
         """This exchange is over (Relay's part)."""
         self._forget(slot, now)
+        self._wanted[slot] = 0
 
     def _forget(self, slot, now):
         if self._busy[slot]:

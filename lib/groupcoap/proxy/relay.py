@@ -57,7 +57,7 @@ class Relay:
         self.downs = [None] * slots  # the endpoint that the client talks to
         self.hops = bytearray(slots)  # is the target another proxy?
         self.mids = [0] * slots  # Message IDs of the clients' requests
-        self.uris = array("i", bytes(4 * slots))  # 24 bits each of what they are for
+        self.uris = array("i", bytes(4 * slots))  # 24 bits each of path and query, for the cache
         self.opened = array("i", bytes(4 * slots))  # when
         self._rows = bytearray(_ROW * slots)
         self._places = [-1] * slots  # where the answer to a request that must not be repeated is kept
@@ -73,6 +73,7 @@ class Relay:
         self.observations = self.caching = self.chain = self.aggregation = None
         self.response = self._make_response()
         self._due_timers = upstream.timers.reserve(slots, self._due)
+        self._reply_from = options.number(options.REPLY_FROM)
         self.refused_responses = 0  # that had an unsafe option unknown here
         self.closed = 0  # exchanges that have ended
         self.serve(downstream)
@@ -129,13 +130,14 @@ class Relay:
         """Let this group's answers be looked at one by one."""
         self._ways[slot] = None
 
-    def find(self, m, peer):
-        """The open exchange of this peer whose token is that of its request m, or -1."""
+    def find(self, m, peer, down):
+        """The open exchange of this peer with the endpoint `down` whose token is that of its request m, or -1."""
         token = m.buf[0] & 15
         for slot in range(len(self.kinds)):
             if (
                 self.kinds[slot]
                 and self._rows[_ROW * slot + 3] == token
+                and self.downs[slot] is down
                 and self.peers[slot] == peer
                 and same(self._rows, _ROW * slot + _TOKEN, m.buf, 4, token)
             ):
@@ -148,7 +150,8 @@ class Relay:
         slot = sent >> 16
         if sent < 0 or sent & 0xFFFF != mid or self.peers[slot] != peer or self.downs[slot] is not down:
             return -1
-        return slot if 0 < (mid - self._first[slot] & 0xFFFF) < 0x8000 else -1  # or of one before it
+        age = down.mids[0] - mid & 0xFFFF
+        return slot if age < _SENT and age < (down.mids[0] - self._first[slot] & 0xFFFF) else -1  # or of one before it
 
     def close(self, slot, now):
         """Free a slot; what comes for it from now on is dropped."""
@@ -199,6 +202,7 @@ class Relay:
 
     def send_copies(self, slot, copies, span, now):
         """Send what stands in upstream's buffer up to `copies` times more within `span` ms (bis §3.1.3)."""
+        self._copies[slot] = 0
         if copies and self.hold(slot):
             self._copies[slot] = copies
             self._spacing[slot] = span // (copies + 1)
@@ -287,10 +291,10 @@ class Relay:
             return self._individual(slot, m, now)
         if self.aggregation is not None and self.aggregation.take(slot, m, peer, now):
             return
+        if self.observations is not None and self.observations.over(slot, m, peer):
+            return False
         if self.chain is not None and self.chain.take(slot, m, peer, now):
             return
-        if self.observations is not None and self.observations.over(slot, m):
-            return False
         if self.caching is not None and self.caching.validated(slot, m, peer, now):
             return
         self._relay_unusual(slot, m, peer, now)
@@ -298,8 +302,9 @@ class Relay:
     def _relay_unusual(self, slot, m, peer, now):
         # One with an option that needs a look, or too long with the name of its origin in it.
         value = self.name_of(slot, peer)
-        if self.relay_looked_at(slot, m, peer, value, now) and self.digests[slot] is not None:
-            self.caching.took(slot, m, peer, self.digests[slot], self.downs[slot].out.end, now)
+        relayed = self.relay_looked_at(slot, m, peer, value, now)
+        if self.digests[slot] is not None:
+            self.caching.took(slot, m, peer, self.digests[slot], self.downs[slot].out.end if relayed else 0, now)
 
     def relay_looked_at(self, slot, m, origin, value, now):
         """Relay a group's response whose origin is written as `value`, or stays as it is (None); has it been?
@@ -307,7 +312,7 @@ class Relay:
         origin: by what notifications are put in order.
         """
         if self.unsafe(m):
-            self._refuse(slot, value)
+            self._refuse(slot, m, value)
             return False
         number = None
         if self.observations is not None:
@@ -315,7 +320,7 @@ class Relay:
             if number is not None and number < 0:  # older than what was relayed
                 return False
         if not self.write(slot, _NON, m, value, number):
-            self._refuse(slot, value)
+            self._refuse(slot, m, value)
             return False
         if number is None or not self.observations.send(slot, now):
             self.downs[slot].send(self.peers[slot])
@@ -382,13 +387,15 @@ class Relay:
         row = _ROW * slot
         self.downs[slot].out.begin(kind, code, mid, self._rows, row + _TOKEN, self._rows[row + 3])
 
-    def _refuse(self, slot, value):
-        # Of a group's responses one that cannot be relayed: 5.02 in its place, with its origin.
+    def _refuse(self, slot, m, value):
+        # In place of a group's response m, that cannot be relayed, 5.02 with its origin.
         self.refused_responses += 1
         down = self.downs[slot]
         self.begin(slot, _NON, n.BAD_GATEWAY)
         if value is not None:
             down.out.option(self._names[slot].number, value, 1, value[0])
+        elif m.find(self._reply_from) >= 0:  # from another proxy: it stays
+            down.out.copy_option(m, self._reply_from)
         down.send(self.peers[slot])
 
     def _individual(self, slot, m, now):
@@ -426,7 +433,12 @@ class Relay:
             self.upstream.timers.stop(self._due_timers + slot)
         if place >= 0:
             down.kept.keep(place, down.buf, out.end)
-        if kind != UNICAST_ACKED or not down.send_confirmable(peer, self, -1, now):
+        sent = False
+        if kind == UNICAST_ACKED and observe is None:
+            sent = down.send_confirmable(peer, self, -1, now)
+        elif kind == UNICAST_ACKED:
+            sent = self.observations.confirm(slot, now)
+        if not sent:
             down.send(peer)
 
     def answer(self, slot, m, now, observe=None):
@@ -452,6 +464,10 @@ class Relay:
             self.upstream.transmit(self.held.bufs[place], self.held.lengths[place], self.targets[slot])
             if self._copies[slot]:
                 self.upstream.timers.set(self._due_timers + slot, after(now, self._spacing[slot]))
+
+    def answered(self, slot):
+        """Has an individual request been answered, its exchange going on as an observation?"""
+        return self.kinds[slot] == UNICAST_NON and self.answers(slot) > 0
 
     def acknowledge(self, slot):
         """Acknowledge a client's CON request; the response then comes separately (RFC 7252 §5.2.2)."""

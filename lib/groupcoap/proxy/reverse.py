@@ -45,7 +45,7 @@ class StandIn:
         if self.kind == HOST:
             if host_of(m) != self.key or options.uint(m, n.URI_PORT, _port(own)) != _port(own):
                 return None
-            drop = (n.URI_HOST, n.URI_PORT)
+            drop = (n.URI_PORT,)
         elif self.kind == PATH:
             rest = _behind(m, self.key)
             if rest is None:
@@ -54,8 +54,8 @@ class StandIn:
         elif self.key != own:
             return None
         if self.hop is None:
-            drop += () if n.URI_HOST in drop else (n.URI_HOST, n.URI_PORT)
-            return Target(self.group, drop, put, self.names, salt=bytes((self.kind,)) + self.group)
+            salt = bytes((self.kind,)) + self.group
+            return Target(self.group, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
         return Target(self.hop, self._left(drop), put, self.names, True, self.group)
 
     def server_target(self, m, own, servers_of):
@@ -87,11 +87,8 @@ class StandIn:
         return Target(address if self.kind == ADDRESS else self.hop, self._left(drop), put, hop=True)
 
     def _left(self, drop):
-        # What the next reverse-proxy is not told: to which authority a request came, where it does not go by that.
-        return drop + (n.URI_HOST, n.URI_PORT) if self.kind != HOST else ()
-        if self.hop is None or self.kind == ADDRESS:
-            return Target(address, drop or (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
-        return Target(self.hop, () if self.kind == HOST else drop, put, hop=True)
+        # What stays behind: the authority that a request came to, where the next reverse-proxy does not go by that.
+        return drop if self.kind == HOST else drop + (n.URI_HOST, n.URI_PORT)
 
     def _path(self, rest):
         before = self.hop_path or []
@@ -180,7 +177,7 @@ class _Names(Names):
             elif self._stand_in.kind == PATH:
                 address = _server(second.path[-1].encode())
             return self.of(address)
-        except (ValueError, AttributeError, TypeError, IndexError):
+        except (ValueError, AttributeError, TypeError):
             return None
 
 

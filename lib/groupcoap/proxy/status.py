@@ -1,11 +1,14 @@
 """What an operator sees of a proxy: its counters and tables as one dict, for the REPL and, in CBOR, for /.proxy/status.
 
-Keys and values are those of `Status.read`. The resource answers clients on the allow-list only.
+Keys and values are those of `Status.read`. The resource answers clients on the allow-list only. What is too long for
+one message is cut into blocks: the later ones belong to the state that the last first one was of.
 """
 
 import gc
 
-from .. import cbor
+from micropython import const
+
+from .. import block, cbor
 from .. import numbers as n
 from ..addresses import address_text, ip_text
 from ..resource import Resource
@@ -13,6 +16,7 @@ from ..timers import elapsed
 from .relay import GROUP, SILENT
 
 PATH = ".proxy/status"
+_LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
 
 
 class Status:
@@ -23,33 +27,39 @@ class Status:
         self._proxies = proxies
         self._clock = clock
         self._lost = lost
-        self._started = clock()
         resource = Resource(PATH, content_format=n.CBOR)
-        proxies[0].local.add(resource, GET=lambda m: cbor.dumps(self.read()))
+        self._body = b""
+        proxies[0].local.add(resource, GET=self._serve)
         for proxy in proxies:
             proxy.private = resource.hash
 
+    def _serve(self, m):
+        if not self._body or block.read(m, n.BLOCK2) < 16:
+            self._body = cbor.dumps(self.read())
+        return self._body
+
     def read(self):
-        """The state now, as a dict; ages and times in s."""
+        """The state now, as a dict; ages and times in s. The first 32 exchanges and clients are listed."""
         now = self._clock()
         proxy = self._proxies[0]
         relay = proxy.relay
         refusals = {}
         for each in self._proxies:
             for code, count in each.refusals.items():
-                text = n.dotted(code)
+                text = "%d.%02d" % (code >> 5, code & 31)  # as `numbers`, which is not loaded for this
                 refusals[text] = refusals.get(text, 0) + count
-        ends = [("clients", each.down) for each in self._proxies] + [("servers", relay.upstream)]
+        ends = [each.down for each in self._proxies] + [relay.upstream]
+        taken = [slot for slot in range(len(relay.kinds)) if relay.kinds[slot]]
         found = {
             "slots": len(relay.kinds),
             "free": relay.upstream.tokens.free,
-            "exchanges": [self._exchange(relay, slot, now) for slot in range(len(relay.kinds)) if relay.kinds[slot]],
+            "exchanges": [self._exchange(relay, slot, now) for slot in taken[:_LISTED]],
             "ended": relay.closed,
             "refusals": refusals,
             "unusable": relay.refused_responses,
-            "unmatched": sum([end.unmatched for _, end in ends]),
-            "faulty": sum([end.faulty for _, end in ends]),
-            "clients": [self._client(relay, client) for client in proxy.access.clients],
+            "unmatched": sum([end.unmatched for end in ends]),
+            "faulty": sum([end.faulty for end in ends]),
+            "clients": [self._client(relay, client) for client in proxy.access.clients[:_LISTED]],
         }
         if relay.observations is not None:
             found["observations"] = len(relay.observations)

@@ -89,10 +89,9 @@ def _by_parts(m, own):
     else:
         raise BadOption("option of a wrong length")
     host = host_of(m)
-    port = n.COAP_PORT
-    if host is None:  # where the request came to (RFC 7252 §5.10.1)
+    port = own[-2] << 8 | own[-1]  # where the request came to (RFC 7252 §5.10.1), and so the host
+    if host is None:
         host = uri.ip_text(own[:-2])
-        port = own[-2] << 8 | own[-1]
     if options.valid(m, n.URI_PORT) >= 0:
         port = m.uint()
     return scheme, address_of(host, port), host, port
@@ -111,10 +110,10 @@ def address_of(host, port):
         return None
 
 
-def uri_hash(m):
-    """24 bits of Uri-Host, Uri-Path and Uri-Query of a request: are two for the same resource?"""
+def uri_hash(m, authority=True):
+    """24 bits of what a request that goes on says of its target: are two for the same resource? authority: its too?"""
     h = m.path
-    for number in (n.URI_HOST, n.URI_QUERY):
+    for number in (n.URI_QUERY, n.URI_HOST, n.PROXY_URI, n.PROXY_CRI) if authority else (n.URI_QUERY,):
         found = m.find(number)
         while found >= 0:
             h = h * 33 + number & 0xFFFFFF

@@ -1,0 +1,217 @@
+"""Who the group proxy takes for the members of a group: told by its configuration, or by a resource directory
+(RFC 9176 §6.3)."""
+
+from groupcoap import numbers as n
+from groupcoap import uri
+from groupcoap.client import UNICAST_TIMEOUT, Client
+from groupcoap.proxy.members import Members
+from wire import GROUP, GROUP2, SERVER, SERVER2, STRANGER, Wire, datagram
+
+DIRECTORY = uri.pack(b"\xc0\x00\x02\x63")  # 192.0.2.99
+LOOKUP = "coap://192.0.2.99/rd-lookup/ep?d=floor1"
+FOUND = b'</rd/1>;base="coap://192.0.2.5";ep="a",</rd/2>;base="coap://192.0.2.6:5683";ep="b";rt="x y"'
+LINK_FORMAT = (n.CONTENT_FORMAT, b"\x28")
+LEAST = 10000  # ms
+RETRY = 60000
+
+
+class Learning:
+    """Members of a group that a directory tells, which the test plays."""
+
+    def __init__(self, known=None, **sizes):
+        self.wire = Wire()
+        self.port = self.wire.port(**sizes)
+        self.client = Client(self.port.endpoint)
+        self.members = Members(known or {})
+        self._mid = 700
+
+    def learn(self, group=GROUP):
+        self.members.learn(self.client, group, uri.parse(LOOKUP), self.wire.timers, self.wire.now)
+        return self.port.sent()
+
+    def reply(self, request, payload=FOUND, code=n.CONTENT, options=(LINK_FORMAT,), peer=DIRECTORY):
+        """The directory answers on the ACK: what is sent then."""
+        return self.port.receive(datagram(n.ACK, code, request.mid, request.token, options, payload), peer)
+
+    def learnt(self, payload, options=(LINK_FORMAT,)):
+        """The members after a lookup with this answer."""
+        (request,) = self.learn()
+        self.reply(request, payload, options=options)
+        return self.members.of(GROUP)
+
+    def next(self, span):
+        """What is sent within so many ms."""
+        self.wire.advance(span)
+        return self.port.sent()
+
+
+def test_what_is_configured_is_known_and_nothing_else():
+    members = Members({GROUP: (SERVER, SERVER2)})
+    assert members.of(GROUP) == (SERVER, SERVER2)
+    assert members.of(GROUP2) is None
+
+
+def test_a_directory_is_asked_by_an_endpoint_lookup():
+    learning = Learning()
+    (request,) = learning.learn()
+    assert (request.kind, request.code, request.peer) == (n.CON, n.GET, DIRECTORY)
+    assert request.options == [
+        (n.URI_PATH, b"rd-lookup"),
+        (n.URI_PATH, b"ep"),
+        (n.URI_QUERY, b"d=floor1"),
+        (n.ACCEPT, b"\x28"),
+    ]
+    assert learning.members.of(GROUP) is None
+    learning.reply(request)
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_only_the_directory_answers():
+    learning = Learning()
+    (request,) = learning.learn()
+    learning.reply(request, peer=STRANGER)
+    assert learning.members.of(GROUP) is None
+
+
+def test_it_is_asked_again_when_its_answer_is_no_longer_fresh():
+    learning = Learning()
+    (request,) = learning.learn()
+    learning.reply(request, options=(LINK_FORMAT, (n.MAX_AGE, b"\x1e")))
+    assert learning.next(29999) == []
+    (request,) = learning.next(1)
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)  # until there is an answer
+    learning.reply(request, b'</rd/2>;base="coap://192.0.2.6"')  # for 60 s by default
+    assert learning.members.of(GROUP) == (SERVER2,)
+    assert learning.next(59999) == []
+    assert len(learning.next(1)) == 1
+
+
+def test_it_is_not_asked_all_the_time_nor_never_again():
+    for max_age, span in ((b"", LEAST), (b"\xff\xff\xff\xff", 3600000)):
+        learning = Learning()
+        (request,) = learning.learn()
+        learning.reply(request, options=(LINK_FORMAT, (n.MAX_AGE, max_age)))
+        assert learning.next(span - 1) == []
+        assert len(learning.next(1)) == 1
+
+
+def test_an_error_makes_the_members_unknown_and_is_asked_again():
+    for code in (n.NOT_FOUND, n.SERVICE_UNAVAILABLE, n.VALID):
+        learning = Learning({GROUP: (SERVER,)})
+        (request,) = learning.learn()
+        assert learning.members.of(GROUP) == (SERVER,)
+        learning.reply(request, b"", code)
+        assert learning.members.of(GROUP) is None
+        assert learning.next(RETRY - 1) == []
+        (request,) = learning.next(1)
+        learning.reply(request)
+        assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_a_reset_or_a_silent_directory_makes_the_members_unknown():
+    learning = Learning({GROUP: (SERVER,)})
+    (request,) = learning.learn()
+    learning.port.deliver(datagram(n.RST, 0, request.mid), DIRECTORY)
+    assert learning.members.of(GROUP) is None
+    (request,) = learning.next(RETRY)
+    learning.reply(request)
+    learning.next(RETRY)  # asked again
+    tokens = set()
+    free = learning.port.endpoint.tokens.free
+    for _ in range(4):
+        for packet in learning.next(UNICAST_TIMEOUT):
+            tokens.add(packet.token)
+        assert learning.port.endpoint.tokens.free >= free  # one request at a time
+    assert learning.members.of(GROUP) is None
+    assert len(tokens) > 1  # and it goes on trying
+
+
+def test_no_room_for_a_request_is_a_lookup_that_failed():
+    learning = Learning({GROUP: (SERVER,)}, token_slots=1)
+    tokens = learning.port.endpoint.tokens
+    slot = tokens.allocate(learning, 600000, learning.wire.now)
+    assert learning.learn() == []
+    assert learning.members.of(GROUP) is None
+    tokens.release(slot)
+    (request,) = learning.next(RETRY)
+    learning.reply(request)
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_two_groups_have_members_of_their_own():
+    learning = Learning()
+    (first,) = learning.learn()
+    assert learning.learn(GROUP2) == []  # it waits for its turn (NSTART)
+    (second,) = learning.reply(first, b'</rd/1>;base="coap://192.0.2.5"')
+    assert (learning.members.of(GROUP), learning.members.of(GROUP2)) == ((SERVER,), None)
+    learning.reply(second, b'</rd/2>;base="coap://192.0.2.6"')
+    assert (learning.members.of(GROUP), learning.members.of(GROUP2)) == ((SERVER,), (SERVER2,))
+
+
+def test_a_member_has_the_port_of_its_base_and_counts_once():
+    many = b'</1>;base="coap://192.0.2.5:61616",</2>;base="coap://192.0.2.5:61616",</3>;base="coap://192.0.2.6"'
+    assert Learning().learnt(many) == (uri.pack(SERVER[:4], 61616), SERVER2)
+
+
+def test_a_group_in_the_directory_is_no_member():
+    listed = FOUND + b',</rd/3>;base="coap://224.0.1.187";et="core.rd-group"'
+    assert Learning().learnt(listed) == (SERVER, SERVER2)
+
+
+def test_somebody_without_an_ip_address_of_this_network_makes_the_members_unknown():
+    for more in (
+        b"</rd/3>",
+        b"</rd/3>;base",
+        b'</rd/3>;base="coap://host.example"',
+        b'</rd/3>;base="coap://[2001:db8::3]"',
+        b'</rd/3>;base="coaps://192.0.2.7"',
+        b'</rd/3>;base="coap+tcp://192.0.2.7"',
+        b'</rd/3>;base="/relative"',
+        b'</rd/3>;base=""',
+    ):
+        assert Learning().learnt(FOUND + b"," + more) is None, more
+
+
+def test_an_answer_that_is_no_list_of_links_makes_the_members_unknown():
+    for payload in (b"", b"<", b"no links", b"\xff\x00\xfe", FOUND + b",", FOUND[:-1], b"</x>;base=\"coap://192.0.2.5"):
+        assert Learning().learnt(payload) is None, payload
+
+
+def test_more_members_than_there_is_room_for_make_them_unknown():
+    def listed(count):
+        return b",".join([b'<r>;base="coap://192.0.3.%d"' % i for i in range(count)])
+
+    for count, known in ((1, True), (64, True), (65, False)):
+        learning = Learning()
+        (request,) = learning.learn()
+        whole = listed(count)
+        num = 0
+        while True:
+            size = 1024
+            piece = whole[num * size : (num + 1) * size]
+            more = (num + 1) * size < len(whole)
+            value = num << 4 | more << 3 | 6
+            block = (n.BLOCK2, bytes((value,)))
+            sent = learning.reply(request, piece, options=(LINK_FORMAT, block) if num or more else (LINK_FORMAT,))
+            if not more:
+                break
+            (request,) = sent
+            num += 1
+        members = learning.members.of(GROUP)
+        assert (members is not None) == known, count
+        assert not known or len(members) == count
+
+
+def test_an_endless_answer_is_given_up():
+    learning = Learning({GROUP: (SERVER,)})
+    (request,) = learning.learn()
+    for num in range(100):
+        value = num << 4 | 8 | 6
+        block = (n.BLOCK2, bytes((value >> 8, value & 255)) if value > 255 else bytes((value,)))
+        sent = learning.reply(request, b"x" * 1024, options=(LINK_FORMAT, block))
+        if not sent:
+            break
+        (request,) = sent
+    assert num < 70
+    assert learning.members.of(GROUP) is None
+    assert learning.port.endpoint.tokens.free == 16

