@@ -117,7 +117,7 @@ port 5683 whole 1 65535
     "members": """
 group - group
 servers [] listed 64 server
-resource_directory null directory
+resource_directory null directory lookup
 """,
 }
 
@@ -230,17 +230,19 @@ def _path(value, where):
     return [segment.encode() for segment in segments]
 
 
-def _directory(value, where):
-    """The URI of a resource directory whose address is in it; it stays text."""
+def _directory(value, where, lookup=None):
+    """The URI of a resource directory whose address is in it, or of a lookup there; it stays text."""
     from groupcoap import uri
 
     try:
         found = uri.parse(value)
-        if found.scheme == "coap" and found.address and not uri.is_multicast(found.address) and not found.query:
+        of_one = found.scheme == "coap" and found.address and not uri.is_multicast(found.address)
+        if of_one and (lookup or not found.query):
             return value
     except (ValueError, TypeError, AttributeError):
         pass
-    _wrong(where, 'the URI of a resource directory such as "coap://192.0.2.9/rd"', value)
+    example = "rd-lookup/ep?d=floor1" if lookup else "rd"
+    _wrong(where, 'the URI of a resource directory such as "coap://192.0.2.9/%s"' % example, value)
 
 
 def _listed(value, where, most, kind, *more):

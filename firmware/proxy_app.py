@@ -3,8 +3,8 @@
 from groupcoap.net import platform
 from groupcoap.parameters import Parameters
 from groupcoap.proxy.access import AllowList, Client
+from groupcoap.proxy.local import Local
 from groupcoap.proxy.relay import Relay
-from groupcoap.server import Server
 
 
 def build(node, config):
@@ -38,8 +38,7 @@ def build(node, config):
         parameters=Parameters(*timing, nstart=proxy["nstart"] or slots),
     )
     relay = Relay(downstream, upstream, _held(proxy, slots), proxy["held_bytes"])
-    local = Server(downstream, own, memberships=0, later=0, observers=0, uploads=0, downloads=0)
-    local.failed = node.fault
+    local = Local(downstream)
     settings = {
         "max_timeout": proxy["max_timeout_s"],
         "nstart": proxy["nstart"],

@@ -2,7 +2,8 @@
 
 from . import errors
 from . import numbers as n
-from .resource import carries, close
+from .options import carries
+from .resource import close
 
 
 def check(server, m, resource):

@@ -108,7 +108,7 @@ class Endpoint:
         return mid
 
     def reply(self, peer, request, code, options=b"", size=0, payload=b"", length=0):
-        """Answer this request: an ACK with its Message ID, or a NON with a fresh one.
+        """Answer this request: an ACK with its Message ID, or a NON with a fresh one. Gives its length in bytes.
 
         options: as they are encoded, `size` bytes; length: that of the payload in bytes. Raises ValueError if it is
         too long for one message.
@@ -118,6 +118,7 @@ class Endpoint:
         if not end:
             raise ValueError("no room for an answer with a payload of %d bytes" % length)
         self.transmit(buf, end, peer)
+        return end
 
     def send(self, peer):
         """Send what stands in `out`."""

@@ -58,8 +58,8 @@ class Kept:
 
     A larger answer is kept without its payload. That to an idempotent request gives way to a younger one; the others
     stay for their lifetime, but give way, too, when they are older than `young` ms, as by then no sender repeats its
-    request any more, or when one IP address has two places more than the one that needs one. What is still to be
-    answered stays.
+    request any more, or to one of their kind from an IP address that has two places less. What is still to be answered
+    stays.
     """
 
     def __init__(self, places, size, address_bytes, timers, young=47000):
@@ -101,7 +101,7 @@ class Kept:
                 place = i
         if place < 0:
             place = self._oldest(now)
-        if place < 0:
+        if place < 0 and not idempotent:
             place = self._fair(peer, now)
         if place < 0:
             return -1
@@ -142,10 +142,10 @@ class Kept:
         return place
 
     def _of(self, peer, start):
-        # How many places has the IP address in peer[start:]?
+        # How many places, all of which are taken, has the IP address in peer[start:]?
         count = 0
         for i in range(len(self._lengths)):
-            if self._lengths[i] >= 0 and same(self._keys, i * self._key + 2, peer, start, self._key - 4):
+            if same(self._keys, i * self._key + 2, peer, start, self._key - 4):
                 count += 1
         return count
 

@@ -10,6 +10,8 @@ from micropython import const
 
 from .hot import copy, head, scan, walk
 
+_URI_PATH = const(11)
+
 # Fields of a parsed message in `Message.fields`
 _FIRST = const(0)  # offset of the first option
 _PAYLOAD = const(1)  # offset of the payload, or of the end
@@ -283,3 +285,11 @@ def option_of(pairs, number):
         if found == number:
             return value
     return None
+
+
+def path_hash(segments):
+    """The hash that `Message.parse` finds for a Uri-Path of these segments, bytes each."""
+    datagram = b"\x40\x01\0\0" + encoded([(_URI_PATH, segment) for segment in segments])
+    m = Message()
+    m.parse(datagram, len(datagram))
+    return m.path

@@ -126,3 +126,14 @@ def valid(message, number):
     """Move to this option if it is there with a length in its bounds: its length in bytes, else -1 (§5.4.3)."""
     length = message.find(number)
     return length if length >= 0 and fits(message, number) else -1
+
+
+def carries(m, number, value):
+    """Has this message an option of this number with this value?"""
+    m.rewind()
+    while True:
+        found = m.step()
+        if found < 0 or found > number:
+            return False
+        if found == number and bytes(m.value()) == value:
+            return True

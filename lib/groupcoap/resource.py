@@ -8,7 +8,7 @@ from micropython import const
 
 from . import errors
 from . import numbers as n
-from .message import Message, encoded, option_of, uint_bytes, with_options
+from .message import encoded, option_of, path_hash, uint_bytes, with_options
 
 _CONTENT = const(0x45)
 _DEFAULT_CODE = bytes((0, n.CONTENT, n.CHANGED, n.CHANGED, n.DELETED, n.CONTENT, n.CHANGED, n.CHANGED))
@@ -28,17 +28,6 @@ SUPPRESS = 8 | 16 | EMPTY
 
 
 _MORE = ("max_age", "rt", "accepts", "interface", "title", "size", "suppress", "bases", "attributes")
-
-
-def carries(m, number, value):
-    """Has this message an option of this number with this value?"""
-    m.rewind()
-    while True:
-        found = m.step()
-        if found < 0 or found > number:
-            return False
-        if found == number and bytes(m.value()) == value:
-            return True
 
 
 def close(body):
@@ -169,14 +158,6 @@ class Resource:
         if own:
             own = with_options([pair for pair in self.pairs if option_of(own, pair[0]) is None], own)
         return code, own or self.pairs, result
-
-
-def path_hash(segments):
-    """The hash that `Message.parse` finds for a Uri-Path of these segments, bytes each."""
-    datagram = b"\x40\x01\0\0" + encoded([(n.URI_PATH, segment) for segment in segments])
-    m = Message()
-    m.parse(datagram, len(datagram))
-    return m.path
 
 
 def _not_allowed(request):

@@ -15,9 +15,10 @@ from . import numbers as n
 from .addresses import address_text
 from .downloads import Downloads
 from .hot import answer, path_is
-from .message import encoded, option_of, uint_bytes, with_options
+from .message import encoded, option_of, path_hash, uint_bytes, with_options
+from .options import carries
 from .origin import write_response_forwarding
-from .resource import EMPTY, Resource, Response, carries, close, path_hash
+from .resource import EMPTY, Resource, Response, close
 
 __all__ = ("Resource", "Response", "Server")
 

@@ -12,7 +12,6 @@ from .. import numbers as n
 from .. import options
 from ..freshness import max_age
 from ..message import Message, insert, uint_bytes
-from ..resource import carries
 from ..timers import after
 from ..tokens import TOKEN_LENGTH
 from .relay import GROUP, rewrite
@@ -68,12 +67,12 @@ class Caching:
         self.served += 1
         down = proxy.down
         tag = self.cache.tag(found)
-        if carries(m, self._group_etag, tag):
+        if options.carries(m, self._group_etag, tag):
             self.validated_sets += 1
             left = min([self.cache.remaining(i, now) for i in found]) // 1000
             pairs = [(n.MAX_AGE, uint_bytes(left))]
             insert(pairs, self._group_etag, tag)
-            proxy.answer(m, peer, n.VALID, pairs)
+            proxy.answer(m, peer, now, n.VALID, pairs)
             return True
         if m.type() == n.CON:
             down.acknowledge(m, peer)
@@ -156,7 +155,7 @@ class Caching:
     def _write(self, i, out, m, now, without=0, extra=None):
         # Entry i behind the header of a 2.05; as 2.03 without a payload where the request m has its ETag.
         tag = self.cache.etag(i)
-        if m is not None and tag is not None and carries(m, n.ETAG, tag):
+        if m is not None and tag is not None and options.carries(m, n.ETAG, tag):
             out.buf[1] = n.VALID
             pairs = [(n.ETAG, tag), (n.MAX_AGE, uint_bytes(self.cache.remaining(i, now) // 1000))]
             for number in self._origins:

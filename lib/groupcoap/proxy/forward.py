@@ -29,7 +29,6 @@ from .relay import GROUP, SILENT, UNICAST_ACKED, UNICAST_CON, UNICAST_NON, rewri
 from .target import PROFILE_00, names_target, target_of
 
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
-_ANSWERED = const(16)
 _COAPS_PORT = b"\x16\x34"
 _COPIES_WITHIN = const(2000)  # ms
 _TAG_BYTES = const(6)
@@ -73,8 +72,6 @@ class ForwardProxy:
         self.down = down or relay.downstream
         self.private = None  # hash of the path that only clients on the allow-list may ask for
         self.refusals = {}  # by response code
-        self._answered = [None] * _ANSWERED  # given at once, in case of a repetition: (peer, Message ID, answer)
-        self._answered_next = 0
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._group_etag = options.number(options.GROUP_ETAG)
@@ -99,7 +96,7 @@ class ForwardProxy:
         except ResponseError as e:
             if client is not None:
                 client.refused += 1
-            self._refuse(m, peer, e)
+            self._refuse(m, peer, e, now)
 
     def repeated(self, m, peer, now):
         """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
@@ -107,10 +104,10 @@ class ForwardProxy:
         if slot >= 0 and self.relay.mids[slot] == m.mid() and not self.relay.answered(slot):
             self._repeated_open(m, peer, slot)
             return
-        for answered in self._answered:
-            if answered is not None and answered[0] == peer and answered[1] == m.mid():
-                self.down.reply(peer, m, *answered[2])
-                return
+        place = self.down.kept.find(peer, m.mid())
+        if place >= 0:
+            self.down.kept.repeat(place, self.down.transmit, peer)
+            return
         self.request(m, peer, 0, now, True)
 
     def rejected(self, peer, mid, now):
@@ -453,7 +450,7 @@ class ForwardProxy:
         self._written.parse(out.buf, out.end)
         return self._written
 
-    def _refuse(self, m, peer, error):
+    def _refuse(self, m, peer, error, now):
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
         pairs = []
         timeout = getattr(error, "timeout", None)
@@ -461,16 +458,17 @@ class ForwardProxy:
             pairs.append((self._timeout, uint_bytes(timeout)))
         if error.max_age is not None:
             insert(pairs, n.MAX_AGE, uint_bytes(error.max_age))
-        self.answer(m, peer, error.code, pairs, str(error).encode())
+        self.answer(m, peer, now, error.code, pairs, str(error).encode())
 
-    def answer(self, m, peer, code, pairs, payload=b""):
+    def answer(self, m, peer, now, code, pairs, payload=b""):
         """Answer this request at once, and so again when it comes again. pairs: options (number, bytes)."""
         written = encoded(pairs)
-        answer = code, written, len(written), payload, len(payload)
-        if m.type() == n.CON:
-            self._answered[self._answered_next] = peer, m.mid(), answer
-            self._answered_next = (self._answered_next + 1) % _ANSWERED
-        self.down.reply(peer, m, *answer)
+        end = self.down.reply(peer, m, code, written, len(written), payload, len(payload))
+        if m.type() == n.CON and m.code in (n.GET, n.FETCH):  # of others the endpoint keeps the answer
+            kept = self.down.kept
+            place = kept.enter(peer, m.mid(), True, self.down.parameters.exchange_lifetime, now)
+            if place >= 0:
+                kept.keep(place, self.down.buf, end)
 
 
 def _unobserved(put):

@@ -1,21 +1,19 @@
 """What an operator sees of a proxy: its counters and tables as one dict, for the REPL and, in CBOR, for /.proxy/status.
 
-Keys and values are those of `Status.read`. The resource answers clients on the allow-list only. What is too long for
-one message is cut into blocks: the later ones belong to the state that the last first one was of.
+Keys and values are those of `Status.read`. The resource answers clients on the allow-list only.
 """
 
 import gc
 
 from micropython import const
 
-from .. import block, cbor
+from .. import cbor
 from .. import numbers as n
 from ..addresses import address_text, ip_text
-from ..resource import Resource
 from ..timers import elapsed
 from .relay import GROUP, SILENT
 
-PATH = ".proxy/status"
+PATH = [b".proxy", b"status"]
 _LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
 
 
@@ -27,16 +25,9 @@ class Status:
         self._proxies = proxies
         self._clock = clock
         self._lost = lost
-        resource = Resource(PATH, content_format=n.CBOR)
-        self._body = b""
-        proxies[0].local.add(resource, GET=self._serve)
+        hashed = proxies[0].local.add(PATH, n.CBOR, lambda: cbor.dumps(self.read()))
         for proxy in proxies:
-            proxy.private = resource.hash
-
-    def _serve(self, m):
-        if not self._body or block.read(m, n.BLOCK2) < 16:
-            self._body = cbor.dumps(self.read())
-        return self._body
+            proxy.private = hashed
 
     def read(self):
         """The state now, as a dict; ages and times in s. The first 32 exchanges and clients are listed."""
