@@ -141,7 +141,7 @@ def arguments():
     parser.add_argument("--only", metavar="PART,…", help="of server, relay, parse, footprint, served (default: all)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each program (default: 5)")
     parser.add_argument("--seconds", type=float, default=0.8, metavar="S", help="length of a run (default: 0.8)")
-    parser.add_argument("--heap", default="256K", help="heap of nodes and bare loops (default: 256K)")
+    parser.add_argument("--heap", default="2M", help="heap of nodes and bare loops (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     parser.add_argument("--check", action="store_true", help="end with status 1 when a target is missed")
     options = parser.parse_args()

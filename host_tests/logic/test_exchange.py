@@ -226,6 +226,39 @@ def test_oldest_answer_to_who_has_most_gives_way_to_another():
     assert kept.enter(OTHER, 22, False, 100000, wire.now) == kept.enter(CLIENT, 9, False, 100000, wire.now) == -1
 
 
+def test_answer_in_a_place_that_was_taken_anew_is_a_young_one():
+    wire, kept = flooded()
+    kept.release(0)
+    kept.keep(kept.enter(CLIENT, 4, False, 100000, wire.now), b"answer", 6)
+    wire.advance(10)
+    assert kept.enter(OTHER, 20, False, 100000, wire.now) == 1
+    assert left(kept, (CLIENT,), 5) == [False, False, True, True, True]
+
+
+def test_oldest_answer_of_all_is_not_the_one_that_gives_way():
+    wire, kept = flooded(peers=(CLIENT, CLIENT, CLIENT, OTHER))
+    for mid in (0, 1, 2):  # now that of OTHER is the oldest
+        kept.release(mid)
+        kept.keep(kept.enter(CLIENT, 10 + mid, False, 100000, wire.now), b"answer", 6)
+        wire.advance(10)
+    assert kept.enter(SERVER, 20, False, 100000, wire.now) == 0
+    assert kept.find(OTHER, 3) == 3
+
+
+def test_answer_whose_request_is_repeated_no_more_gives_way_first():
+    wire = Wire()
+    kept = Kept(4, 16, 6, wire.timers)
+    for mid, peer in enumerate((CLIENT, CLIENT, CLIENT, OTHER)):
+        kept.keep(kept.enter(peer, mid, False, 200000, wire.now), b"answer", 6)
+    kept.release(0)
+    wire.advance(47001)
+    for i in (1, 2):
+        kept.release(i)
+    for mid in (4, 5, 6):
+        kept.keep(kept.enter(CLIENT, mid, False, 200000, wire.now), b"answer", 6)
+    assert kept.enter(SERVER, 20, False, 100000, wire.now) == 3
+
+
 def test_places_are_shared_by_address_whatever_the_port():
     ports = [uri.pack(CLIENT[:4], 1000 + i) for i in range(4)]
     wire, kept = flooded(peers=ports)
@@ -256,6 +289,12 @@ def test_answer_that_is_still_to_come_gives_way_to_nobody_else():
     kept.keep(1, b"answer", 6)
     assert kept.enter(OTHER, 9, False, 100000, wire.now) == 1
     assert left(kept, (CLIENT,), 3) == [True, False, True]
+
+
+def test_answer_to_an_idempotent_request_takes_no_place_from_another():
+    wire, kept = flooded()
+    assert kept.enter(OTHER, 9, True, 100000, wire.now) == -1
+    assert left(kept, (CLIENT,)) == [True] * 4
 
 
 def test_what_would_give_way_anyway_does_so_first():

@@ -89,6 +89,14 @@ def test_client_at_its_own_limit_takes_no_exchange_from_another():
         assert codes(sent) == [(CLIENT, n.SERVICE_UNAVAILABLE)] and proxy.free() == free
 
 
+def test_clients_are_told_apart_by_their_whole_address():
+    from groupcoap.proxy.access import AllowList, Client
+
+    for one, two in ((CLIENT, OTHER), (uri.pack(uri.ip_bytes("2001:db8::1")), uri.pack(uri.ip_bytes("2001:db8::2")))):
+        access = AllowList([Client(one[:-2])])
+        assert access.identify(None, one) is access.clients[0] and access.identify(None, two) is None
+
+
 # Requests a minute
 
 
@@ -114,10 +122,11 @@ def test_credit_for_requests_comes_back_as_time_passes():
 
 
 def test_credit_for_requests_has_a_bound():
-    for span in (60000, 10 * 60000, 0x1FFFFFFF, 0x30000000):  # across half of the clock, too
+    for span, times in ((60000, 1), (60000, 10), (0x8000000, 6)):  # the last is more than half of the clock
         proxy = proxied(requests=2)
-        flood(proxy, 1, options=SINGLE)
-        proxy.wire.advance(span)
+        flood(proxy, 2, options=SINGLE)
+        for _ in range(times):
+            proxy.wire.advance(span)
         proxy.down.sent()
         assert [len(proxy.ask(SINGLE, token=b"%d" % (9 + i))) for i in range(4)] == [0, 0, 1, 1]
 
@@ -143,6 +152,14 @@ def test_repeated_request_counts_once():
     for _ in range(3):
         proxy.ask(SINGLE, kind=n.CON, mid=500)
     proxy.up.sent()
+    proxy.asked(token=b"2")
+
+
+def test_request_that_is_carried_out_again_counts_once():
+    proxy = proxied(requests=2)
+    for _ in range(3):  # each answer is lost on its way to the client
+        sent = proxy.asked(SINGLE, kind=n.CON, mid=500)
+        proxy.answer(sent.token, sent.mid, kind=n.ACK)
     proxy.asked(token=b"2")
 
 
@@ -285,6 +302,27 @@ def test_observation_that_makes_room_is_taken_back():
     assert proxy.answer(forwarded.token, 9)[0].peer == OTHER
 
 
+def test_request_that_an_observation_makes_room_for_is_stored_as_what_it_is():
+    from groupcoap.proxy.cache import Cache
+    from groupcoap.proxy.caching import Caching
+
+    other, single = [(n.PROXY_URI, b"coap://192.0.2.5/other")], [(n.PROXY_URI, b"coap://192.0.2.5/x")]
+    for options in (group_request(b"coap://224.0.1.187/x"), single):
+        proxy = proxied(slots=2, observations=2)
+        cache = Cache(2048, 16, 2, 6, proxy.wire.timers, proxy.wire.entropy)
+        Caching(proxy.relay, cache, None)
+        flood(proxy, 2, options=observing(target=b"coap://224.0.1.187/other"))
+        proxy.ask(options, peer=OTHER)
+        back, forwarded = proxy.up.sent()
+        assert back.option(n.OBSERVE) == b"\x01" and forwarded.option(n.URI_PATH) == b"x"
+        proxy.answer(forwarded.token, 1, payload=b"x")
+        proxy.ask(early_stop(), peer=OTHER)
+        proxy.asked(other, peer=OTHER, token=b"y")  # is not answered from the cache
+        proxy.ask(early_stop(), peer=OTHER, token=b"y")
+        (sent,) = proxy.ask(single, peer=OTHER, token=b"z")
+        assert sent.payload == b"x" and proxy.up.sent() == []
+
+
 # A fair share of the exchanges with one group
 
 
@@ -308,6 +346,15 @@ def test_exchanges_with_another_group_make_no_room():
     assert codes(proxy.ask(group_request(), peer=THIRD)) == [(THIRD, n.SERVICE_UNAVAILABLE)]
     assert [len(proxy.answer(token, i)) for i, token in enumerate(tokens)] == [1, 1]
     assert codes(proxy.ask(other, peer=THIRD)) == [(CLIENT, n.SERVICE_UNAVAILABLE)]
+
+
+def test_exchange_that_makes_room_is_one_with_that_group():
+    proxy = proxied(slots=9, nstart=4)
+    proxy.asked(group_request(b"coap://224.0.1.188/temp"), token=b"older")
+    proxy.wire.advance(10)
+    flood(proxy, 4)
+    (sent,) = proxy.ask(group_request(), peer=OTHER)
+    assert sent.token == b"0" and len(proxy.up.sent()) == 1
 
 
 # A fair share of the CONs under way upstream
@@ -353,6 +400,15 @@ def test_places_for_observations_are_shared_fairly():
             assert proxy.up.sent()[-1].option(n.OBSERVE) == b"" and len(proxy.observations) == 4
         assert proxy.asked(options, peer=OTHER, token=b"y").option(n.OBSERVE) is None
         assert [len(proxy.notify(token, i, 5)) for i, token in enumerate(tokens)] == [0, 0, 1, 1]
+
+
+def test_observation_makes_room_for_an_observation_and_nothing_else():
+    proxy = proxied(slots=9, observations=2)
+    proxy.asked(token=b"older")
+    proxy.wire.advance(10)
+    flood(proxy, 2, options=observing())
+    (sent,) = proxy.ask(observing(), peer=OTHER)
+    assert sent.token == b"0" and len(proxy.observations) == 2
 
 
 # A fair share of the kept answers

@@ -1,12 +1,13 @@
 """One aggregated response at the proxy, at the wire: Accept 62 on a group request (RFC 8710, docs/aggregate.md)."""
 
-from groupcoap import multipart
+from groupcoap import multipart, uri
 from groupcoap import numbers as n
 from groupcoap.message import uint_bytes
 from groupcoap.proxy.aggregate import Collections
 from groupcoap.proxy.aggregation import Aggregation
 from groupcoap.proxy.cache import Cache
 from groupcoap.proxy.caching import Caching
+from groupcoap.proxy.chain import Chain
 from groupcoap.proxy.members import Members
 from wire import (
     CLIENT,
@@ -180,6 +181,18 @@ def test_nothing_is_collected_where_no_answers_are_wanted():
     assert a.asked()  # the place is free
 
 
+def test_what_another_proxy_is_asked_for_is_left_to_that():
+    hop = uri.pack(b"\xc0\x00\x02\x02")
+    a = Aggregating()
+    Chain(a.p.relay, hop)
+    for mid, more in enumerate(([], [block2(0)], [block2(1)])):
+        sent = a.asked(asking(more), token=bytes((mid,)))
+        assert (sent.peer, sent.option(n.ACCEPT)) == (hop, b"\x3e")
+        assert sent.option(n.BLOCK2) == (more[0][1] if more else None)
+        (found,) = a.p.answer(sent.token, mid, options=[(n.CONTENT_FORMAT, b"\x3e")], peer=hop)
+        assert found.payload == b"21.5"
+
+
 # Blocks
 
 
@@ -245,6 +258,46 @@ def test_a_block_behind_the_end_or_of_nothing_is_4_00():
     assert found.code == n.BAD_REQUEST
     (found,) = a.ask(asking([block2(1)]))
     assert found.code == n.CONTENT
+
+
+def test_blocks_belong_to_the_whole_request():
+    a = Aggregating()
+    a.large(code=n.FETCH, payload=b"a", options=asking([(n.URI_QUERY, b"a")], target=b"coap://224.0.1.187/temp"))
+    wrong = [({"payload": b"b"}, []), ({"code": n.GET}, []), ({}, [(n.URI_HOST, b"x")])]
+    for request, more in wrong:
+        how = {"code": n.FETCH, "payload": b"a"}
+        how.update(request)
+        (found,) = a.ask(asking([block2(1), (n.URI_QUERY, b"a")] + more), **how)
+        assert found.code == n.BAD_REQUEST, request
+    (found,) = a.ask(asking([block2(1), (n.URI_QUERY, b"b")]), code=n.FETCH, payload=b"a")
+    assert found.code == n.BAD_REQUEST
+    more = [block2(1), (n.URI_QUERY, b"a"), (n.SIZE2, b""), (n.ETAG, b"1")]
+    (found,) = a.ask(asking(more), code=n.FETCH, payload=b"a")
+    assert found.code == n.CONTENT
+
+
+def test_answers_are_counted_while_they_are_collected():
+    a = Aggregating()
+    sent = a.asked()
+    for count in range(3):
+        assert a.p.relay.answers(sent.token[0]) == count
+        a.answer(sent)
+
+
+def test_a_later_block_of_another_format_goes_on():
+    a = Aggregating()
+    sent = a.asked(asking([block2(1)], accept=[(n.ACCEPT, b"\x3c")]))
+    assert sent.option(n.BLOCK2) == b"\x16"
+
+
+def test_the_next_exchange_of_a_slot_is_an_ordinary_one():
+    a = Aggregating(slots=1)
+    a.asked()
+    assert len(a.pass_time()) == 1
+    sent = a.asked(asking(accept=()))
+    (found,) = a.p.answer(sent.token, 1)
+    assert found.payload == b"21.5"
+    assert a.pass_time() == []
 
 
 def test_a_block_of_the_reserved_size_is_4_00_and_takes_nothing():

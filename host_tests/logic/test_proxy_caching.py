@@ -14,6 +14,7 @@ from wire import (
     MULTICAST_SIGNALING,
     MULTICAST_TIMEOUT,
     OTHER,
+    PROXY,
     REPLY_FROM,
     RESPONSE_FORWARDING,
     SERVER,
@@ -21,6 +22,7 @@ from wire import (
     STRANGER,
     UNKNOWN_UNSAFE,
     Proxied,
+    allocated,
     datagram,
     early_stop,
 )
@@ -226,6 +228,15 @@ def test_errors_and_what_has_max_age_0_are_not_kept():
     assert c.asked()
 
 
+def test_an_error_leaves_what_is_stored_as_it_is():
+    c = Cached(members=(SERVER,))
+    c.fill(servers=(SERVER,))
+    del c.known[GROUP]
+    c.answer(c.asked(token=b"b"), code=n.SERVICE_UNAVAILABLE, payload=b"")
+    c.known[GROUP] = (SERVER,)
+    assert payloads(c.full(token=b"c")) == [b"21.5"]
+
+
 def test_an_answer_with_max_age_0_takes_the_older_one_away():
     c = Cached(members=(SERVER,))
     c.fill(servers=(SERVER,))
@@ -244,6 +255,14 @@ def test_a_notification_takes_the_place_of_what_is_stored():
     c.answer(sent, options=[(n.OBSERVE, b"\x02")], payload=b"2")
     (found,) = c.full()
     assert (found.payload, found.option(n.OBSERVE), found.option(n.MAX_AGE)) == (b"2", None, b"\x3c")
+
+
+def test_what_the_cache_answers_alone_does_not_count_for_the_groups_pace():
+    c = Cached(probing_rate=1)
+    c.fill()
+    for token in (b"1", b"2"):
+        assert len(c.full(token=token)) == 2
+    assert [p.code for p in c.full(asking(target=b"coap://224.0.1.187/hum"))] == [n.SERVICE_UNAVAILABLE]
 
 
 # What has no part in the cache
@@ -498,13 +517,16 @@ def test_what_stood_there_is_sent_as_it_is_by_then():
 
 def test_an_early_stop_leaves_nothing_to_be_sent():
     c = Cached()
+    hum = asking(target=b"coap://224.0.1.187/hum")
     c.fill(servers=(SERVER,))
+    c.fill(servers=(SERVER2,), options=hum)
     c.asked(token=b"one")
     c.p.ask(early_stop(), token=b"one")
     assert c.pass_time(11000) == []
-    c.asked(token=b"two")
-    (found,) = c.pass_time(11000)  # the slot's next exchange has its own
-    assert found.token == b"two"
+    c.asked(token=b"one")
+    c.p.ask(early_stop(), token=b"one")
+    c.asked(hum, token=b"two")  # in the slot of the other, but with what is its own
+    assert [(p.token, p.option(REPLY_FROM)) for p in c.pass_time(11000)] == [(b"two", origin(SERVER2))]
 
 
 def test_fallbacks_go_out_under_a_token_that_a_reset_stops():
@@ -548,6 +570,15 @@ def test_a_request_goes_out_with_the_etags_of_what_is_stored():
     assert c.pass_time(11000) == []
     assert payloads(c.full()) == [b"21.5", b"23"]
     assert c.p.up.sent() == []
+
+
+def test_a_server_whose_2_03_was_replaced_has_answered():
+    c = Cached()
+    c.fill(servers=(SERVER,), more=({"options": [(n.ETAG, b"1")]},))
+    sent = c.asked()
+    assert sent.option(n.ETAG) == b"1"
+    assert len(c.answer(sent, code=n.VALID, options=[(n.ETAG, b"1")], payload=b"")) == 1
+    assert c.pass_time(11000) == []
 
 
 def test_an_observed_group_is_not_asked_with_etags_of_the_proxys():
@@ -630,6 +661,43 @@ def test_a_server_silent_to_what_is_asked_by_unicast_holds_no_slot_for_good():
     assert c.p.free() == 3
     assert c.pass_time(60000) == []
     assert c.p.free() == 4
+
+
+def test_a_slot_that_was_given_back_by_a_silent_server_is_anothers():
+    c = stale()
+    sent = c.asked(asking(timeout=b"\x3c"), token=b"one")
+    c.answer(sent, code=n.VALID, options=[(n.ETAG, b"2")], payload=b"")
+    c.pass_time(11000)
+    c.p.up.sent()
+    other = c.asked(asking(target=b"coap://224.0.1.187/hum"), token=b"two")
+    c.p.ask(early_stop(), token=b"one")
+    assert c.p.free() == 3
+    assert len(c.answer(other)) == 1
+    assert c.p.up.sent() == [] and c.pass_time(50000) == []
+    assert c.p.up.sent() == []  # nor is what was asked repeated
+
+
+def test_silent_servers_do_not_use_up_what_may_be_asked_by_unicast():
+    c = stale()
+    for _ in range(6):
+        sent = c.asked(asking(timeout=b"\x3c"))
+        c.answer(sent, code=n.VALID, options=[(n.ETAG, b"9")], payload=b"", peer=SERVER3)
+        assert len(c.p.up.sent()) == 1
+        c.pass_time(61000)
+        c.p.up.sent()
+
+
+def test_without_a_place_to_repeat_it_from_what_is_asked_by_unicast_goes_out_once():
+    c = stale(up={"outgoing": 1})
+    sent = c.asked()
+    for server in (SERVER, SERVER3):
+        c.answer(sent, server, code=n.VALID, options=[(n.ETAG, b"9")], payload=b"")
+    one, two = c.p.up.sent()
+    assert (one.peer, two.peer) == (SERVER, SERVER3)
+    assert (one.kind, two.kind) == (n.CON, n.NON)
+    assert len(c.answer(two, SERVER3)) == 1
+    c.pass_time(4000)
+    assert [p.mid for p in c.p.up.sent()] == [one.mid]
 
 
 def test_with_no_slot_free_what_is_to_be_asked_by_unicast_is_lost_and_nothing_else():
@@ -728,6 +796,59 @@ def test_a_2_03_of_what_is_no_longer_stored_never_reaches_a_client_that_has_not_
             assert c.p.free() == 4
 
 
+def test_what_is_asked_anew_replaces_what_was_asked():
+    c = stale()
+    sent = c.asked(individual(), kind=n.CON)
+    c.answer(sent, code=n.VALID, options=[(n.ETAG, b"9")], payload=b"")  # its ACK was lost
+    (again,) = c.p.up.sent()
+    c.p.up.deliver(datagram(n.ACK, 0, again.mid), SERVER)
+    c.pass_time(10000)
+    assert c.p.up.sent() == []
+    c = stale()
+    sent = c.asked(individual())
+    c.answer(sent, code=n.VALID, options=[(n.ETAG, b"9")], payload=b"")
+    (again,) = c.p.up.sent()
+    assert len(c.answer(again, code=n.VALID, options=[(n.ETAG, b"9")], payload=b"")) == 1  # it says nothing else
+    assert c.p.up.sent() == [] and c.p.free() == 4
+
+
+def test_a_non_that_is_asked_anew_goes_out_once():
+    c = stale()
+    sent = c.asked(individual())
+    c.answer(sent, code=n.VALID, options=[(n.ETAG, b"9")], payload=b"")
+    assert len(c.p.up.sent()) == 1
+    c.pass_time(20000)
+    assert c.p.up.sent() == []
+
+
+def test_an_individual_request_too_long_to_be_kept_has_no_etag_of_the_proxys():
+    long = b"coap://192.0.2.5/" + b"x" * 100 + b"?" + b"y" * 100
+    c = Cached()
+    c.piggyback(c.asked(individual(target=long), kind=n.CON), options=[(n.ETAG, b"1")])
+    c.pass_time(61000)
+    assert c.asked(individual(target=long)).option(n.ETAG) is None
+
+
+def test_an_individual_fetch_is_stored_by_its_payload_and_what_has_no_response_is_not():
+    c = Cached()
+    sent = c.asked(individual(), kind=n.CON, code=n.FETCH, payload=b"a")
+    c.piggyback(sent)
+    assert len(c.full(individual(), code=n.FETCH, payload=b"a")) == 1
+    assert c.asked(individual(), code=n.FETCH, payload=b"b", token=b"b")
+    for _ in range(2):
+        sent = c.asked(individual([(n.NO_RESPONSE, b"\x08")]), kind=n.CON)
+        assert len(c.piggyback(sent)) == 1
+
+
+def test_who_was_only_asked_alone_is_no_member_of_a_group_whose_members_are_not_known():
+    c = Cached(members=None)
+    c.fill(servers=(SERVER,))
+    sent = c.asked(individual(target=b"coap://192.0.2.7/temp"), kind=n.CON)
+    c.piggyback(sent, SERVER3)
+    c.asked()
+    assert [p.option(REPLY_FROM) for p in c.pass_time(11000)] == [origin(SERVER)]
+
+
 def test_an_observation_of_one_server_has_no_etags_of_the_proxys():
     c = stale(observations=2)
     assert c.asked(individual([(n.OBSERVE, b"")]), kind=n.CON).options == [(n.OBSERVE, b"")] + TEMP
@@ -766,6 +887,24 @@ def test_a_change_through_the_proxy_makes_what_is_stored_stale():
         assert len(c.full(individual(), token=b"5")) == 1
 
 
+def test_a_change_whose_response_cannot_be_relayed_is_one():
+    c = Cached()
+    c.fill()
+    sent = c.asked(code=n.PUT, token=b"all")
+    (found,) = c.answer(sent, code=n.CHANGED, options=[(UNKNOWN_UNSAFE, b"")], payload=b"")
+    assert found.code == n.BAD_GATEWAY
+    assert c.asked(individual()).peer == SERVER
+
+
+def test_a_change_under_another_name_of_the_server_is_one():
+    c = Cached(resolve=lambda host: SERVER[:4])
+    c.fill()
+    sent = c.asked(individual(target=b"coap://server.example/temp"), kind=n.CON, code=n.PUT)
+    assert sent.peer == SERVER and sent.option(n.URI_HOST) == b"server.example"
+    c.piggyback(sent, code=n.CHANGED, payload=b"")
+    assert c.asked(individual(), token=b"new").peer == SERVER
+
+
 def test_a_change_that_was_refused_or_is_another_resources_leaves_it_fresh():
     c = Cached()
     c.fill()
@@ -773,6 +912,14 @@ def test_a_change_that_was_refused_or_is_another_resources_leaves_it_fresh():
     c.piggyback(sent, code=n.FORBIDDEN)
     sent = c.asked(individual(target=b"coap://192.0.2.5/hum"), kind=n.CON, code=n.PUT)
     c.piggyback(sent, code=n.CHANGED)
+    assert len(c.full()) == 2
+
+
+def test_a_change_of_another_resource_by_the_group_leaves_it_fresh():
+    c = Cached()
+    c.fill()
+    sent = c.asked(asking(target=b"coap://224.0.1.187/hum"), code=n.PUT, token=b"put")
+    c.answer(sent, code=n.CHANGED, payload=b"")
     assert len(c.full()) == 2
 
 
@@ -827,6 +974,52 @@ def test_profiles_are_not_mixed_where_the_proxy_names_the_origin_in_both():
     assert [p.option(RESPONSE_FORWARDING) for p in c.full()] == [None, None]
 
 
+# A reverse-proxy
+
+
+def reverse(*stand_ins):
+    from groupcoap.proxy.reverse import ReverseProxy
+
+    c = Cached()
+    p = c.p
+    p.down.endpoint.role = ReverseProxy(p.relay, p.local, p.access, PROXY, stand_ins)
+    return c
+
+
+def path(*segments):
+    return [(n.URI_PATH, segment) for segment in segments]
+
+
+def test_what_a_reverse_proxy_serves_has_the_origin_that_it_has_given():
+    from groupcoap.proxy.reverse import HOST, StandIn
+
+    c = reverse(StandIn(GROUP, HOST, "group.example", True))
+    ask = [(MULTICAST_TIMEOUT, b"\x0a"), (n.URI_HOST, b"group.example")] + TEMP
+    sent = c.asked(ask)
+    assert sent.options == TEMP
+    first = c.answer(sent) + c.answer(sent, SERVER2)
+    c.pass_time(11000)
+    assert [p.option(REPLY_FROM) for p in c.full(ask)] == [p.option(REPLY_FROM) for p in first]
+    (found,) = c.full([(n.URI_HOST, b"192.0.2.6"), (n.URI_PORT, b"\x16\x33")] + TEMP)
+    assert (found.payload, found.option(REPLY_FROM)) == (b"21.5", None)
+
+
+def test_two_places_of_a_group_at_a_reverse_proxy_have_origins_of_their_own():
+    from groupcoap.proxy.reverse import PATH, StandIn
+
+    c = reverse(StandIn(GROUP, PATH, [b"a"], True), StandIn(GROUP, PATH, [b"b"], True))
+    for place in (b"a", b"b"):
+        ask = [(MULTICAST_TIMEOUT, b"\x0a")] + path(place, b"temp")
+        first = []
+        sent = c.asked(ask, token=place)
+        for server in (SERVER, SERVER2):
+            first += c.answer(sent, server)
+        c.pass_time(11000)
+        served = [p.option(REPLY_FROM) for p in c.full(ask)]
+        assert served == [p.option(REPLY_FROM) for p in first]
+        assert served[0].find(b"a" + place) > 0  # a text of one byte
+
+
 # Bounds
 
 
@@ -858,3 +1051,22 @@ def test_what_would_not_fit_with_what_is_added_to_it_is_relayed_and_not_kept():
             assert [len(p.payload) for p in found] == [length]
             assert len(c.full(individual(target=b"coap://192.0.2.5" + asked), token=b"12345678")) == 1
     assert 10 < kept < 70
+
+
+def test_a_response_that_is_relayed_and_stored_takes_no_heap():
+    c = Cached(members=None)
+    sent = c.asked()
+    datagrams = [datagram(n.NON, n.CONTENT, i, sent.token, [(n.ETAG, b"%d" % i)], b"21.5") for i in range(100)]
+    lengths = [len(data) for data in datagrams]
+    receive = c.p.up.endpoint.receive
+    c.p.down.endpoint.transmit = lambda buf, length, peer: None
+    now = c.wire.now
+    at = [0]
+
+    def one():
+        i = at[0]
+        receive(datagrams[i], lengths[i], SERVER, 0, now)
+        at[0] = (i + 1) % 100
+
+    assert allocated(one, 99) == 0
+    assert c.cache.stored % 100 == at[0]

@@ -107,6 +107,21 @@ def test_request_without_a_slot_that_wants_no_answers_is_sent_once():
     assert proxy.up.sent() == []
 
 
+def test_request_that_wants_no_answers_is_not_refused_for_its_copies():
+    for settings in ({"nstart": 1}, {"allow": [(CLIENT[:4], (GROUP,), True, 1), (OTHER[:4], (GROUP,), True)]}):
+        proxy = Proxied(copies=2, held=4, **settings)
+        token = proxy.asked().token
+        proxy.asked(group_request(timeout=b""), token=b"2")
+        assert proxy.down.sent() == [] and len(proxy.answer(token, 1)) == 1
+
+
+def test_copies_of_what_wants_no_answers_take_no_exchange_from_another():
+    proxy = Proxied(copies=2, held=9, slots=9, nstart=3)
+    tokens = [proxy.asked(token=b"%d" % i, peer=OTHER).token for i in range(3)]
+    proxy.asked(group_request(timeout=b""))
+    assert [len(proxy.answer(token, i)) for i, token in enumerate(tokens)] == [1, 1, 1]
+
+
 def test_request_that_is_too_long_to_be_kept_is_sent_once():
     proxy = Proxied(copies=2, held=4)
     proxy.asked(code=n.FETCH, payload=b"x" * 200)

@@ -242,6 +242,13 @@ def test_exchange_ends_with_the_observation_of_its_last_server():
     assert proxy.free() == 4
 
 
+def test_exchange_does_not_end_so_before_t():
+    proxy, token = observed()
+    assert proxy.answer(token, 2, code=n.NOT_FOUND)[0].code == n.NOT_FOUND
+    proxy.wire.advance(9000)
+    assert len(proxy.answer(token, 3, peer=SERVER2)) == 1
+
+
 def test_exchange_does_not_end_so_where_not_all_servers_are_known():
     proxy, token = observed(origins=1)
     proxy.notify(token, 2, 5, peer=SERVER2)
@@ -319,18 +326,13 @@ def test_two_clients_observe_each_for_itself():
 
 def test_observation_ends_a_day_after_the_last_notification():
     proxy, token = beyond()
-    proxy.wire.advance(DAY - 1)
-    assert len(proxy.notify(token, 2, 11)) == 1
+    for i in range(2):
+        proxy.wire.advance(DAY - 1)
+        (sent,) = proxy.notify(token, 2 + i, 11 + i)
+        proxy.from_client(n.ACK, sent.mid)
     proxy.up.sent()
-    proxy.down.sent()
-    mid = None
-    for _ in range(24):  # the clock is looked at now and then
-        proxy.wire.advance(DAY // 24)
-        for sent in proxy.down.sent():
-            mid = sent.mid
-        if mid is not None:
-            proxy.from_client(n.ACK, mid)
-    assert proxy.free() == 4 and proxy.notify(token, 3, 12) == []
+    proxy.wire.advance(DAY)
+    assert proxy.free() == 4 and proxy.notify(token, 9, 19) == []
     assert deregistration(proxy.up.sent()[:1], token)
 
 
@@ -598,6 +600,15 @@ def test_new_registration_of_another_client_is_one_of_its_own():
     proxy, token = beyond()
     other = proxy.registered(peer=OTHER)
     assert other.token != token and len(proxy.observations) == 2
+
+
+def test_slot_of_an_observation_is_free_of_it():
+    proxy, token = beyond(slots=1)
+    proxy.ask(early_stop())
+    proxy.up.sent()
+    assert proxy.asked().token[0] == token[0]
+    (sent,) = proxy.ask(observing())
+    assert sent.code == n.BAD_REQUEST and proxy.up.sent() == []
 
 
 def test_deregistration_that_comes_twice_travels_twice():

@@ -131,6 +131,15 @@ def test_message_that_lies_128_back_is_forgotten_though_nothing_of_its_place_was
     assert is_open(proxy, token, 2)
 
 
+def test_reset_of_another_message_ends_nothing():
+    proxy, token, first = exchange()
+    proxy.down.endpoint.mids[0] = first.mid + 127 & 0xFFFF
+    (sent,) = proxy.ask([(n.URI_PATH, b"own")], token=b"own")  # an answer of the proxy itself
+    assert sent.kind == n.NON and sent.mid == first.mid + 128 & 0xFFFF
+    proxy.from_client(n.RST, sent.mid)
+    assert is_open(proxy, token, 2)
+
+
 def test_reset_of_a_refused_response_ends_its_exchange():
     proxy, token, _ = exchange()
     (bad,) = proxy.answer(token, 2, options=[(65010, b"")])

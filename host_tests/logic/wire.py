@@ -180,11 +180,11 @@ def allocated(function, times=100):
 class Proxied:
     """A forward-proxy between two ports: `down` towards clients, `up` towards servers; groups allowed.
 
-    held: requests that are kept; observations: places for them, 0 for none, and origins; hop: address of the next
-    proxy; allow: of what `Client` takes; sizes: of both ports, down and up: of one.
+    held: requests that are kept; observations: places for them, 0 for none, and origins; allow: of what `Client` takes;
+    sizes: of both ports, down and up: of one.
     """
 
-    def __init__(self, slots=4, allow=None, local=None, sizes=None, held=0, observations=0, hop=None, **settings):
+    def __init__(self, slots=4, allow=None, local=None, sizes=None, held=0, observations=0, **settings):
         from groupcoap.proxy.access import AllowList, Client
         from groupcoap.proxy.forward import ForwardProxy
         from groupcoap.proxy.relay import Relay
@@ -202,10 +202,6 @@ class Proxied:
             from groupcoap.proxy.observing import Observations
 
             self.observations = Observations(self.relay, observations, settings.pop("origins", 32))
-        if hop is not None:
-            from groupcoap.proxy.chain import Chain
-
-            Chain(self.relay, hop)
         if allow is None:
             allow = [(peer[:4], (GROUP, GROUP2), True) for peer in (CLIENT, OTHER)]
         self.local = local or Recorder(self.down.endpoint)

@@ -14,7 +14,7 @@ from ..freshness import max_age
 from ..message import Message, insert, uint_bytes
 from ..timers import after
 from ..tokens import TOKEN_LENGTH
-from .relay import GROUP, rewrite
+from .relay import rewrite
 from .target import uri_hash
 
 _BEFORE = const(250)  # ms in front of the end of T' for what is to be sent shortly before
@@ -211,24 +211,31 @@ class Caching:
     def _fetch(self, slot, peer, now):
         # Have a server's response by unicast, without ETags; lost where there is no room for that.
         relay = self._relay
-        up = relay.upstream
         m = relay.held_request(slot)
         if m is None or sum([1 for other in self._fetching if other != _NOTHING]) >= _FETCHES:
             return
-        at = up.tokens.allocate(self, _REFETCH, now, peer)
+        at = relay.upstream.tokens.allocate(self, _REFETCH, now, peer)
         if at >= 0:
             self._fetching[at] = slot
-            relay.begin_upstream(at, n.CON, m.code)
-            rewrite(up.out, m, (n.ETAG, n.OBSERVE), ())
-            if not up.send_confirmable(peer, self, at, now):
-                up.send(peer)
+            self._ask(self, at, peer, n.CON, m, now)
+
+    def _ask(self, owner, at, server, kind, m, now):
+        # Send the request m, without our ETags, under the token of the slot `at`.
+        up = self._relay.upstream
+        if up.outgoing.full():
+            kind = n.NON  # what rides on the ACK of a CON that nobody repeats is nobody's
+        self._relay.begin_upstream(at, kind, m.code)
+        rewrite(up.out, m, (n.ETAG, n.OBSERVE), ())
+        if kind == n.NON:
+            up.send(server)
+        else:
+            up.send_confirmable(server, owner, at, now)
 
     def response(self, at, m, peer, now):
         """Take the response to what was fetched (Tokens' owner)."""
         slot = self._fetching[at]
         self._release(at, now)
-        if slot != _NOTHING and self._relay.kinds[slot] == GROUP:
-            self._relay.response(slot, m, peer, now)
+        self._relay.response(slot, m, peer, now)
 
     def token_expired(self, at, now):
         """The server has not answered (Tokens' owner)."""
@@ -253,7 +260,7 @@ class Caching:
         cache = self.cache
         digest = cache.digest(written, target.salt) if m.find(n.OBSERVE) < 0 else None
         i = -1 if digest is None else cache.find(digest, target.address)
-        if i < 0 or not cache.remaining(i, now):
+        if not cache.remaining(i, now):
             return False
         self.served += 1
         down = proxy.down
@@ -269,7 +276,6 @@ class Caching:
         relay = self._relay
         cache = self.cache
         relay.uris[slot] = uri_hash(written, False)
-        self._groups[slot] = None
         if m.code != n.GET and m.code != n.FETCH:
             relay.digests[slot] = _CHANGES
             return put
@@ -288,7 +294,7 @@ class Caching:
         cache = self.cache
         digest = relay.digests[slot]
         server = relay.targets[slot]
-        if digest is None or relay.hops[slot]:
+        if digest is None:
             return False
         if digest == _CHANGES:
             if m.code in (n.CREATED, n.DELETED, n.CHANGED):
@@ -320,17 +326,11 @@ class Caching:
         self._relay.answer(slot, self._stored, now)
 
     def _ask_anew(self, slot, now):
-        # Send the request of this slot once more, without an ETag.
         relay = self._relay
-        up = relay.upstream
-        server = relay.targets[slot]
         self._ours[slot] = 0
+        relay.upstream.outgoing.cancel(relay, slot, now)
         m = relay.held_request(slot)
-        up.outgoing.cancel(relay, slot, now)
-        relay.begin_upstream(slot, m.type(), m.code)
-        rewrite(up.out, m, (), ())
-        if m.type() != n.CON or not up.send_confirmable(server, relay, slot, now):
-            up.send(server)
+        self._ask(relay, slot, relay.targets[slot], m.type(), m, now)
 
     def closed(self, slot, now):
         """This exchange is over (Relay's part)."""

@@ -86,6 +86,7 @@ class Chain:
             relay.begin_upstream(slot, n.CON, n.GET)
             up.out.option(self._timeout)
             if not up.send_confirmable(relay.targets[slot], self, -1, now):
+                up.buf[0] |= n.NON << 4  # without a place to repeat it from
                 up.send(relay.targets[slot])
 
     def closed(self, slot, now):

@@ -253,9 +253,9 @@ class ForwardProxy:
         if self.pace is not None:
             self.pace.check(target.group, now)
         if seconds:
-            slot = self._open_group(GROUP, m, peer, client, now, target, seconds * 1000)
-        elif self.copies > 1 and relay.upstream.tokens.free and not target.hop:
-            slot = self._open_group(SILENT, m, peer, client, now, target, _COPIES_WITHIN)
+            slot = self._open_group(m, peer, client, now, target, seconds * 1000)
+        elif self.copies > 1 and not target.hop and not self._at_limit(client):
+            slot = relay.open(SILENT, m, peer, client, self.down, target, _COPIES_WITHIN, now)  # or it goes out once
         else:
             slot = -1
         confirmable = target.hop and m.type() == n.CON and slot >= 0
@@ -326,17 +326,20 @@ class ForwardProxy:
     def _unacknowledged(self, slot):
         return self.relay.upstream.outgoing.has(self.relay, slot)
 
-    def _open_group(self, kind, m, peer, client, now, target, lifetime):
+    def _open_group(self, m, peer, client, now, target, lifetime):
         relay = self.relay
         self._check_limit(client, now)
         if relay.open_to(target.address) >= self.nstart:
             group = target.address
             if not relay.make_room(client, lambda slot: relay.targets[slot] == group, now):
                 raise self._busy(now, "as many exchanges as may be are open with this group")
-        return self._open(kind, m, peer, client, now, target, lifetime)
+        return self._open(GROUP, m, peer, client, now, target, lifetime)
+
+    def _at_limit(self, client):
+        return client.exchanges and self.relay.open_of(client) >= client.exchanges
 
     def _check_limit(self, client, now):
-        if client.exchanges and self.relay.open_of(client) >= client.exchanges:
+        if self._at_limit(client):
             raise self._busy(now, "at most %d exchanges at a time" % client.exchanges)
 
     def _open(self, kind, m, peer, client, now, target, lifetime):

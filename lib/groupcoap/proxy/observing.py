@@ -112,6 +112,7 @@ class Observations:
                 self._states[slot] = _ACTIVE
             up.tokens.extend(slot, span, now)
         if not confirmable or not up.send_confirmable(relay.targets[slot], relay, slot, now):
+            up.buf[0] |= n.NON << 4  # without a place to repeat it from
             up.send(relay.targets[slot])
         if observe and group and not span:
             relay.close(slot, now)

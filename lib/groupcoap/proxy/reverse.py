@@ -32,6 +32,8 @@ class StandIn:
         self.servers = servers
         self.hop = hop
         self.hop_path = hop_path
+        named = b"/".join(key) if kind == PATH else key if kind == ADDRESS else key.encode()
+        self._salt = bytes((kind,)) + group + named  # in the cache its answers name their origins otherwise than others'
         self.names = None
 
     def name_by(self, own, number):
@@ -54,8 +56,7 @@ class StandIn:
         elif self.key != own:
             return None
         if self.hop is None:
-            salt = bytes((self.kind,)) + self.group
-            return Target(self.group, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
+            return Target(self.group, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=self._salt)
         return Target(self.hop, self._left(drop), put, self.names, True, self.group)
 
     def server_target(self, m, own, servers_of):
@@ -82,8 +83,7 @@ class StandIn:
         if len(address) != len(own) or uri.is_multicast(address):
             return None
         if self.hop is None:
-            salt = bytes((self.kind,)) + self.group
-            return Target(address, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=salt)
+            return Target(address, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=self._salt)
         return Target(address if self.kind == ADDRESS else self.hop, self._left(drop), put, hop=True)
 
     def _left(self, drop):
