@@ -56,7 +56,7 @@ def build(node, config):
         from groupcoap.proxy.names import response_forwarding
 
         settings["forwarding"] = response_forwarding(options.number(options.RESPONSE_FORWARDING))
-    _parts(node, relay, proxy, len(own))
+    _parts(node, relay, proxy, own)
     access = AllowList([_client(entry) for entry in proxy["allow"]])
     if proxy["mode"] == "forward":
         from groupcoap.proxy.forward import ForwardProxy
@@ -104,7 +104,7 @@ def _client(entry):
     )
 
 
-def _parts(node, relay, proxy, address_bytes):
+def _parts(node, relay, proxy, own):
     # What the relay does besides.
     slots = len(relay.kinds)
     if proxy["observations"]:
@@ -115,7 +115,7 @@ def _parts(node, relay, proxy, address_bytes):
     if proxy["next_hop"] or hops:
         from groupcoap.proxy.chain import Chain
 
-        Chain(relay, proxy["next_hop"], proxy["round_trip_s"])
+        Chain(relay, proxy["next_hop"], proxy["round_trip_s"], own)
     if proxy["aggregate"]:
         from groupcoap.proxy.aggregate import Collections
         from groupcoap.proxy.aggregation import Aggregation
@@ -125,7 +125,7 @@ def _parts(node, relay, proxy, address_bytes):
         from groupcoap.proxy.cache import Cache
         from groupcoap.proxy.caching import Caching
 
-        sizes = proxy["cache_bytes"], proxy["cache_entries"], slots, address_bytes
+        sizes = proxy["cache_bytes"], proxy["cache_entries"], slots, len(own)
         Caching(relay, Cache(*sizes, node.timers, platform.entropy), _members(node, relay.upstream, proxy))
 
 

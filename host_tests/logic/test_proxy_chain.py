@@ -22,6 +22,7 @@ from wire import (
     SERVER2,
     UNKNOWN_SAFE,
     UNKNOWN_UNSAFE,
+    Proxied,
     Recorder,
     Wire,
     datagram,
@@ -44,7 +45,7 @@ class Middle:
         self.relay = Relay(self.down.endpoint, self.up.endpoint, observations)
         if observations:
             Observations(self.relay, observations)
-        Chain(self.relay, HOP, back)
+        Chain(self.relay, HOP, back, PROXY)
         self.local = Recorder(self.down.endpoint)
         access = AllowList([Client(CLIENT[:4], groups, True), Client(OTHER[:4], (), False)])
         self.down.endpoint.role = ForwardProxy(self.relay, self.local, access, PROXY, **settings)
@@ -184,6 +185,31 @@ def test_last_hop_of_the_limit_is_5_08():
     proxy = Middle()
     (refusal,) = proxy.ask(sorted(group_request(more=[(n.HOP_LIMIT, b"\x01")])))
     assert refusal.code == n.HOP_LIMIT_REACHED and refusal.payload == b"192.0.2.1" and proxy.up.sent() == []
+
+
+def test_hop_limit_reached_names_the_proxies_on_the_way():
+    single = [(n.PROXY_URI, b"coap://192.0.2.5/t")]
+    for options in (None, single):  # RFC 8768 §3
+        proxy = Middle()
+        token = proxy.asked(options).token
+        (sent,) = proxy.answer(token, code=n.HOP_LIMIT_REACHED, options=[], payload=b"192.0.2.77")
+        assert sent.code == n.HOP_LIMIT_REACHED and sent.payload == b"192.0.2.1 192.0.2.77"
+        assert sent.token == b"tok" and proxy.free() == 4
+
+
+def test_hop_limit_reached_with_a_payload_that_fills_a_message_passes_as_it_is():
+    for length in (1080, 1120, 1130, 1134):
+        proxy = Middle()
+        token = proxy.asked([(n.PROXY_URI, b"coap://192.0.2.5/t")]).token
+        (sent,) = proxy.answer(token, code=n.HOP_LIMIT_REACHED, options=[], payload=b"x" * length)
+        assert sent.payload in (b"x" * length, b"192.0.2.1 " + b"x" * length) and len(sent.raw) <= 1152
+
+
+def test_hop_limit_reached_of_a_server_passes_as_it_is():
+    proxy = Proxied()
+    token = proxy.asked([(n.PROXY_URI, b"coap://192.0.2.5/t")]).token
+    (sent,) = proxy.answer(token, 1, code=n.HOP_LIMIT_REACHED, payload=b"192.0.2.77")
+    assert sent.payload == b"192.0.2.77"
 
 
 def test_target_that_is_the_proxy_itself_stays_here():

@@ -9,23 +9,27 @@ from micropython import const
 
 from .. import numbers as n
 from .. import options
+from ..addresses import address_text
 from ..errors import ProxyingNotSupported
-from ..message import uint_bytes
+from ..message import Message, uint_bytes
 from .relay import rewrite
 from .target import PROFILE_00
 
 _ORIGIN = const(64)  # bytes of a Reply-From by whose end notifications are put in order
 _LONGEST_TIMEOUT = const(0xFFFFFFFF)
+_HEADER = const(16)  # bytes of a message that are left to its token
 
 
 class Chain:
     """hop: packed address of a forward-proxy's next hop, or None. back: s of the worst round trip to those who send
-    requests here."""
+    requests here. own: packed address by which the proxy is named in a 5.08 that it passes on."""
 
-    def __init__(self, relay, hop, back=1):
+    def __init__(self, relay, hop, back=1, own=None):
         self._relay = relay
         self.hop = hop
         self.back = back
+        self._own_address = own
+        self._passed = Message()
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._reply_from = options.number(options.REPLY_FROM)
         relay.chain = self
@@ -46,6 +50,25 @@ class Chain:
             raise error
         return seconds - self.back
 
+    def passed(self, slot, m):
+        """The response m of the next hop as it goes on: a 5.08 names the proxies that it has come through (RFC 8768 §3).
+
+        That is written into upstream's buffer.
+        """
+        if m.code != n.HOP_LIMIT_REACHED or not self._relay.hops[slot] or self._own_address is None:
+            return m
+        out = self._relay.upstream.out
+        out.begin(n.NON, m.code, 0)
+        m.rewind()
+        out.copy_options(m)
+        trace = address_text(self._own_address).encode() + b" " + bytes(m.payload())
+        if out.end + 1 + len(trace) <= out.size - _HEADER:
+            out.payload(trace)
+        else:
+            out.copy_payload(m)
+        self._passed.parse(out.buf, out.end)
+        return self._passed
+
     def take(self, slot, m, peer, now):
         """Relay a response of the next hop: True, or False where this exchange is with a group."""
         relay = self._relay
@@ -63,6 +86,7 @@ class Chain:
         # of its own: from our clients we want more.
         relay = self._relay
         down = relay.downs[slot]
+        m = self.passed(slot, m)
         least = options.uint(m, self._timeout)
         if least is not None and m.code == n.PROXYING_NOT_SUPPORTED:
             least = min(least + self.back, _LONGEST_TIMEOUT)

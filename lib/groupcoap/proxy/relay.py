@@ -409,6 +409,8 @@ class Relay:
             return
         if self.caching is not None and self.caching.individual(slot, m, now):
             return
+        if self.chain is not None:
+            m = self.chain.passed(slot, m)
         self._answer(slot, m.code, now, m)
 
     def _answer(self, slot, code, now, m=None, observe=None):

@@ -33,7 +33,7 @@ class StandIn:
         self.hop = hop
         self.hop_path = hop_path
         named = b"/".join(key) if kind == PATH else key if kind == ADDRESS else key.encode()
-        self._salt = bytes((kind,)) + group + named  # in the cache its answers name their origins otherwise than others'
+        self._salt = bytes((kind,)) + group + named  # cached answers name their origins otherwise than others'
         self.names = None
 
     def name_by(self, own, number):
