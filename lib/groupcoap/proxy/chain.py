@@ -51,7 +51,7 @@ class Chain:
         return seconds - self.back
 
     def passed(self, slot, m):
-        """The response m of the next hop as it goes on: a 5.08 names the proxies that it has come through (RFC 8768 §3).
+        """The response m of the next hop as it goes on: a 5.08 names the proxies on its way (RFC 8768 §3).
 
         That is written into upstream's buffer.
         """
