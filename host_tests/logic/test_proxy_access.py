@@ -122,9 +122,10 @@ def test_credit_for_requests_comes_back_as_time_passes():
 
 
 def test_credit_for_requests_has_a_bound():
-    for span, times in ((60000, 1), (60000, 10), (0x8000000, 6)):  # the last is more than half of the clock
+    # The last is more than half of the clock
+    for before, span, times in ((2, 60000, 1), (1, 60000, 1), (1, 60000, 10), (2, 0x8000000, 6)):
         proxy = proxied(requests=2)
-        flood(proxy, 2, options=SINGLE)
+        flood(proxy, before, options=SINGLE)
         for _ in range(times):
             proxy.wire.advance(span)
         proxy.down.sent()

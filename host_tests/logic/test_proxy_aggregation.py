@@ -92,7 +92,7 @@ def test_the_answers_come_as_one_when_the_time_is_over():
         (SERVER2, n.NOT_FOUND, None, b""),
         (SERVER, n.CONTENT, 42, b"22"),
     ]
-    assert a.p.free() == 4
+    assert a.p.free() == 4 and a.p.relay.closed == 1
     assert a.pass_time(60000) == []
 
 

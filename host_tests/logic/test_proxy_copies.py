@@ -16,6 +16,7 @@ from wire import (
     early_stop,
     group_request,
     observing,
+    uint,
 )
 
 SINGLE = [(n.PROXY_URI, b"coap://192.0.2.5/up")]
@@ -108,11 +109,12 @@ def test_request_without_a_slot_that_wants_no_answers_is_sent_once():
 
 
 def test_request_that_wants_no_answers_is_not_refused_for_its_copies():
-    for settings in ({"nstart": 1}, {"allow": [(CLIENT[:4], (GROUP,), True, 1), (OTHER[:4], (GROUP,), True)]}):
+    limited = [(CLIENT[:4], (GROUP,), True, 1), (OTHER[:4], (GROUP,), True)]
+    for settings, free in (({"nstart": 1}, 2), ({"allow": limited}, 3)):
         proxy = Proxied(copies=2, held=4, **settings)
         token = proxy.asked().token
         proxy.asked(group_request(timeout=b""), token=b"2")
-        assert proxy.down.sent() == [] and len(proxy.answer(token, 1)) == 1
+        assert proxy.down.sent() == [] and len(proxy.answer(token, 1)) == 1 and proxy.free() == free
 
 
 def test_copies_of_what_wants_no_answers_take_no_exchange_from_another():
@@ -181,7 +183,7 @@ def test_copies_count_for_the_rate_to_a_group():
     proxy = Proxied(copies=2, held=4, probing_rate=1)
     length = len(proxy.asked().raw)
     (sent,) = proxy.ask(group_request(), token=b"2")
-    assert sent.code == n.SERVICE_UNAVAILABLE
+    assert sent.code == n.SERVICE_UNAVAILABLE and sent.option(n.MAX_AGE) == uint(1 + 2 * length)
     proxy.wire.advance(2000 * length - 1)
     assert proxy.ask(group_request(), token=b"3")[0].code == n.SERVICE_UNAVAILABLE
     proxy.up.sent()

@@ -34,9 +34,10 @@ class Learning:
         return self.port.receive(datagram(n.ACK, code, request.mid, request.token, options, payload), peer)
 
     def learnt(self, payload, options=(LINK_FORMAT,)):
-        """The members after a lookup with this answer."""
+        """The members after a lookup with this answer; it is asked for again, whatever it is."""
         (request,) = self.learn()
         self.reply(request, payload, options=options)
+        assert len(self.next(RETRY)) == 1
         return self.members.of(GROUP)
 
     def next(self, span):
@@ -173,7 +174,7 @@ def test_somebody_without_an_ip_address_of_this_network_makes_the_members_unknow
 
 
 def test_an_answer_that_is_no_list_of_links_makes_the_members_unknown():
-    for payload in (b"", b"<", b"no links", b"\xff\x00\xfe", FOUND + b",", FOUND[:-1], b"</x>;base=\"coap://192.0.2.5"):
+    for payload in (b"", b"<", b"no links", b"\xff\x00\xfe", FOUND + b",", FOUND[:-1], b'</x>;base="coap://192.0.2.5'):
         assert Learning().learnt(payload) is None, payload
 
 

@@ -293,3 +293,22 @@ def path_hash(segments):
     m = Message()
     m.parse(datagram, len(datagram))
     return m.path
+
+
+def rewrite(out, m, drop, put):
+    """Append the options and the payload of m to a Writer, without the options numbered in `drop`, with those in `put`.
+
+    put: (number, bytes) by rising number; one comes behind those of m with its number. Raises ValueError.
+    """
+    at = 0
+    m.rewind()
+    while True:
+        number = m.step()
+        while at < len(put) and (number < 0 or number > put[at][0]):
+            out.option(put[at][0], put[at][1])
+            at += 1
+        if number < 0:
+            break
+        if number not in drop:
+            out.copy_option(m, number)
+    out.copy_payload(m)

@@ -17,9 +17,8 @@ from micropython import const
 from .. import numbers as n
 from .. import options
 from ..hot import copy, same, walk
-from ..message import Message, insert, uint_bytes
+from ..message import Message, insert, rewrite, uint_bytes
 from ..timers import after, elapsed
-from .relay import rewrite
 
 _DIGEST = const(12)  # bytes
 _TAG = const(8)

@@ -11,10 +11,9 @@ from micropython import const
 from .. import numbers as n
 from .. import options
 from ..freshness import max_age
-from ..message import Message, insert, uint_bytes
+from ..message import Message, insert, rewrite, uint_bytes
 from ..timers import after
 from ..tokens import TOKEN_LENGTH
-from .relay import rewrite
 from .target import uri_hash
 
 _BEFORE = const(250)  # ms in front of the end of T' for what is to be sent shortly before

@@ -11,8 +11,7 @@ from .. import numbers as n
 from .. import options
 from ..addresses import address_text
 from ..errors import ProxyingNotSupported
-from ..message import Message, uint_bytes
-from .relay import rewrite
+from ..message import Message, rewrite, uint_bytes
 from .target import PROFILE_00
 
 _ORIGIN = const(64)  # bytes of a Reply-From by whose end notifications are put in order

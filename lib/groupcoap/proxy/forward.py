@@ -18,14 +18,14 @@ from ..errors import (
     ProxyingNotSupported,
     RequestEntityTooLarge,
     ResponseError,
-    ServiceUnavailable,
     TooManyRequests,
     Unauthorized,
 )
-from ..message import Message, encoded, insert, uint_bytes
+from ..message import Message, insert, rewrite, uint_bytes
 from ..tokens import ROW, TOKEN_LENGTH
+from .exchanges import GROUP, SILENT, UNICAST_CON, UNICAST_NON
 from .names import Names
-from .relay import GROUP, SILENT, UNICAST_ACKED, UNICAST_CON, UNICAST_NON, rewrite
+from .reception import Reception
 from .target import PROFILE_00, names_target, target_of
 
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
@@ -33,10 +33,9 @@ _COAPS_PORT = b"\x16\x34"
 _COPIES_WITHIN = const(2000)  # ms
 _TAG_BYTES = const(6)
 _HOP_LIMIT = const(16)  # where a request has none and goes on to another proxy (RFC 8768 §3)
-_TARGETS = (n.URI_HOST, n.URI_PORT, n.URI_PATH, n.URI_QUERY, n.URI_PATH_ABBREV)
 
 
-class ForwardProxy:
+class ForwardProxy(Reception):
     """The role of an endpoint that clients talk to: `down`, by default the relay's own.
 
     local: the role for what is addressed to the proxy itself; access: an `AllowList`. max_timeout: greatest T', s.
@@ -44,6 +43,8 @@ class ForwardProxy:
     copies: how often a group request is sent, 1 to 3. pace: a `pace.Pace`, or None for no bound on what a group gets.
     forwarding: the `Names` of profile 00 where the proxy says the origin in place of the servers, or None.
     """
+
+    token_in_use = "token of an open exchange"  # what is wrong with such a request
 
     def __init__(
         self,
@@ -59,64 +60,17 @@ class ForwardProxy:
         forwarding=None,
         down=None,
     ):
-        self.relay = relay
-        self.local = local
-        self.access = access
-        self.address = address
+        Reception.__init__(self, relay, local, access, address, down)
         self.max_timeout = max_timeout
         self.nstart = nstart or relay.upstream.tokens.slots
         self.resolve = resolve
         self.copies = copies
         self.pace = pace
         self.forwarding = forwarding
-        self.down = down or relay.downstream
-        self.private = None  # hash of the path that only clients on the allow-list may ask for
-        self.refusals = {}  # by response code
-        self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._group_etag = options.number(options.GROUP_ETAG)
         self.names = Names(options.number(options.REPLY_FROM))
         self._written = Message()
-
-    def request(self, m, peer, group, now, repeated=False):
-        """Take a request (Endpoint's role)."""
-        if group:
-            return  # a proxy is no member of a group
-        if m.code == n.GET and options.uint(m, self._timeout) == 0 and self._early_stop(m, peer, now):
-            return
-        client = self.access.identify(m, peer)
-        try:
-            target = self.target(m, peer, client)
-            if target is None:
-                self._local(m, peer, client, now)
-            elif target.address == self.address and target.group is None:
-                self._for_itself(m, peer, client, now, target)
-            else:
-                self._proxy(m, peer, client, target, now, repeated)
-        except ResponseError as e:
-            if client is not None:
-                client.refused += 1
-            self._refuse(m, peer, e, now)
-
-    def repeated(self, m, peer, now):
-        """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
-        slot = self.relay.find(m, peer, self.down)
-        if slot >= 0 and self.relay.mids[slot] == m.mid() and not self.relay.answered(slot):
-            self._repeated_open(m, peer, slot)
-            return
-        place = self.down.kept.find(peer, m.mid())
-        if place >= 0:
-            self.down.kept.repeat(place, self.down.transmit, peer)
-            return
-        self.request(m, peer, 0, now, True)
-
-    def rejected(self, peer, mid, now):
-        """Take a Reset of a Non-confirmable message: the client wants no more of that exchange (Endpoint's role)."""
-        slot = self.relay.relayed_as(self.down, peer, mid)
-        if slot >= 0:
-            self.relay.stop(slot, now)
-        else:
-            self.local.rejected(peer, mid, now)
 
     def target(self, m, peer, client):
         """The `Target` of this request, or None where it is for the proxy itself. Raises ResponseErrors."""
@@ -136,31 +90,6 @@ class ForwardProxy:
         if chain is not None and chain.hop is not None and target.address != self.address:
             chain.direct(target)
         return target
-
-    def unknown_stop(self):
-        """Is an Early Stop Request one even where no exchange has its token? To a forward-proxy it is."""
-        return True
-
-    def _repeated_open(self, m, peer, slot):
-        # Its exchange is open: there is an ACK to say again, or one to come.
-        if m.type() == n.CON and self.relay.kinds[slot] in (GROUP, SILENT, UNICAST_ACKED):
-            self.down.acknowledge(m, peer)
-
-    def _early_stop(self, m, peer, now):
-        # An Early Stop Request has an ACK and nothing else (§5.1.3, §5.2.3).
-        if names_target(m):
-            return False
-        for number in _TARGETS:
-            if m.find(number) >= 0:
-                return False
-        slot = self.relay.find(m, peer, self.down)
-        if slot < 0 and not self.unknown_stop():
-            return False
-        if slot >= 0:
-            self.relay.stop(slot, now)
-        if m.type() == n.CON:
-            self.down.acknowledge(m, peer)
-        return True
 
     def _proxy(self, m, peer, client, target, now, repeated):
         relay = self.relay
@@ -200,11 +129,6 @@ class ForwardProxy:
         if group is not None:
             self._acknowledge(m, peer)
 
-    def _acknowledge(self, m, peer):
-        # The answers to a group request come later.
-        if m.type() == n.CON:
-            self.down.acknowledge(m, peer)
-
     def _same_token(self, m, peer, slot, target, hops, seconds, observe, now):
         # The token of an exchange that is open: for an observation of the same target it is registered again, or
         # ended. Else which of the two a response belongs to could not be told (bis §3.5.2).
@@ -222,7 +146,7 @@ class ForwardProxy:
                 observations.again(slot, m, observe, seconds * 1000, now)
                 return
         self.relay.stop(slot, now)
-        raise BadRequest("token of an open exchange")
+        raise BadRequest(self.token_in_use)
 
     def _send_group(self, m, peer, client, now, target, hops, seconds, observe):
         relay = self.relay
@@ -351,24 +275,6 @@ class ForwardProxy:
             raise self._busy(now, "all exchanges are taken")
         return slot
 
-    def _busy(self, now, text):
-        return ServiceUnavailable(text, 1 + self.relay.upstream.tokens.remaining(now) // 1000)
-
-    def _local(self, m, peer, client, now):
-        if client is None and m.path == self.private:
-            raise Unauthorized("not allowed here")
-        self.local.request(m, peer, 0, now)
-
-    def _for_itself(self, m, peer, client, now, target):
-        # Proxy-Uri and its like name the proxy: a local request, with the target's path and query in Uri-* options.
-        out = self.relay.upstream.out
-        out.begin(m.type(), m.code, m.mid(), m.buf, 4, m.buf[0] & 15)
-        rewrite(out, m, target.drop, target.put)
-        inner = Message()
-        datagram = out.message()
-        inner.parse(datagram, len(datagram))
-        self._local(inner, peer, client, now)
-
     # What the request says
 
     def _check_options(self, m, client, target):
@@ -452,26 +358,6 @@ class ForwardProxy:
         out = self.relay.upstream.out
         self._written.parse(out.buf, out.end)
         return self._written
-
-    def _refuse(self, m, peer, error, now):
-        self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
-        pairs = []
-        timeout = getattr(error, "timeout", None)
-        if timeout is not None:
-            pairs.append((self._timeout, uint_bytes(timeout)))
-        if error.max_age is not None:
-            insert(pairs, n.MAX_AGE, uint_bytes(error.max_age))
-        self.answer(m, peer, now, error.code, pairs, str(error).encode())
-
-    def answer(self, m, peer, now, code, pairs, payload=b""):
-        """Answer this request at once, and so again when it comes again. pairs: options (number, bytes)."""
-        written = encoded(pairs)
-        end = self.down.reply(peer, m, code, written, len(written), payload, len(payload))
-        if m.type() == n.CON and m.code in (n.GET, n.FETCH):  # of others the endpoint keeps the answer
-            kept = self.down.kept
-            place = kept.enter(peer, m.mid(), True, self.down.parameters.exchange_lifetime, now)
-            if place >= 0:
-                kept.keep(place, self.down.buf, end)
 
 
 def _unobserved(put):

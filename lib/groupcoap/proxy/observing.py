@@ -15,7 +15,7 @@ from .. import options
 from ..freshness import newer
 from ..message import uint_bytes
 from ..timers import elapsed
-from .relay import GROUP
+from .exchanges import GROUP
 from .target import uri_hash
 
 _ASKED = const(1)
@@ -190,6 +190,8 @@ class Observations:
             return False
         if number >= 0:
             relay.upstream.tokens.extend(slot, _IDLE, now)
+            if relay.caching is not None:
+                relay.caching.individual(slot, m, now)
             if first or relay.awaits_answer(slot):
                 relay.answer(slot, m, now, number)
             elif relay.write(slot, n.NON, m, None, number) and not self.send(slot, now):

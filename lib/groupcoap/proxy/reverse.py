@@ -98,6 +98,8 @@ class StandIn:
 class ReverseProxy(ForwardProxy):
     """A `ForwardProxy` for requests without Proxy-* options. stand_ins: of `StandIn`, the first that fits counts."""
 
+    token_in_use = "token of an open exchange: here is a reverse-proxy, it cannot be used again yet"  # bis §3.5.2
+
     def __init__(self, relay, local, access, address, stand_ins, **settings):
         ForwardProxy.__init__(self, relay, local, access, address, **settings)
         self._stand_ins = stand_ins

@@ -11,7 +11,7 @@ from .. import cbor
 from .. import numbers as n
 from ..addresses import address_text, ip_text
 from ..timers import elapsed
-from .relay import GROUP, SILENT
+from .exchanges import GROUP, SILENT
 
 PATH = [b".proxy", b"status"]
 _LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
