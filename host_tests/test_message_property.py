@@ -9,7 +9,7 @@ import pytest
 from groupcoap import numbers as n
 from groupcoap.endpoint import Endpoint
 from groupcoap.message import FormatError, Message, Writer
-from groupcoap.proxy.access import AllowList
+from groupcoap.proxy.access import AllowList, Client
 from groupcoap.proxy.forward import ForwardProxy
 from groupcoap.proxy.relay import Relay
 from groupcoap.server import Resource, Server
@@ -158,7 +158,7 @@ def a_proxy(timers, transmit):
     relay = Relay(down, up)
     local = Server(down, PROXY)
     local.failed = fail
-    access = AllowList([(CLIENT[:4], (GROUP,), True)])
+    access = AllowList([Client(CLIENT[:4], (GROUP,), True)])
     down.role = ForwardProxy(relay, local, access, PROXY, resolve=lambda name: None)
     up.role = local
     for endpoint in (down, up):

@@ -117,8 +117,18 @@ def test_posts_that_had_an_effect_do_not_give_way():
     site = changing()
     for i in range(16):
         assert site.ask(P, code=n.POST, mid=1000 + i, peer=OTHER)[0].code == n.CHANGED
-    assert site.ask(P, code=n.POST)[0].code == n.SERVICE_UNAVAILABLE
+    assert site.ask(P, code=n.POST, mid=2000, peer=OTHER)[0].code == n.SERVICE_UNAVAILABLE
     assert site.ask(P, code=n.POST, mid=1000, peer=OTHER)[0].code == n.CHANGED and len(site.effects) == 16
+
+
+def test_who_posts_much_does_not_keep_another_out():
+    site = changing()
+    for i in range(16):
+        site.ask(P, code=n.POST, mid=1000 + i, peer=OTHER)
+    assert site.ask(P, code=n.POST)[0].code == n.CHANGED
+    for i in range(1, 16):  # all but the oldest are known as before
+        site.ask(P, code=n.POST, mid=1000 + i, peer=OTHER)
+    assert len(site.effects) == 17
 
 
 def test_message_of_the_handlers_own_is_not_kept_as_the_answer():
