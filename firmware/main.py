@@ -59,7 +59,8 @@ def load(path):
     except MemoryError:
         refuse("%s: expected a file that the heap has room for" % path)
     finally:
-        del sys.modules["config"]
+        for name in ("config", "config_schema", "config_proxy"):
+            sys.modules.pop(name, None)
         for name in ("ip", "option_names"):
             sys.modules.pop("groupcoap." + name, None)
             if hasattr(groupcoap, name):

@@ -24,7 +24,7 @@ def build(node, config):
             config["peers"],
             recent_messages=recent_messages,
             buf=buf,
-            **sizes
+            **sizes,
         )
 
     downstream = endpoint(own, config["recent_messages"], token_slots=1, outgoing=2, parameters=down)
