@@ -35,8 +35,8 @@ bench: $(VENV) $(NODE_MODULES)  ## each figure beside its yardstick
 romfs: $(VENV)  ## the ROMFS image of each role; ROLE=proxy ARCH=armv6m for one, with native code
 	@$(BIN)/python tools/romfs.py $(ROLE) $(if $(ARCH),--arch $(ARCH))
 
-conformance: $(VENV)  ## docs/conformance.md, from the tests in host_tests/conformance
-	@$(BIN)/python host_tests/conformance/table.py
+conformance: $(VENV)  ## docs/conformance.md and docs/draft-coverage.md, from their tests
+	@$(BIN)/python host_tests/conformance/table.py conformance draft-coverage
 
 clean:  ## remove whatever these targets made
 	rm -rf .venv build node_modules .hypothesis .pytest_cache .ruff_cache

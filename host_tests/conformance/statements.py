@@ -1,4 +1,4 @@
-"""Which normative statement a test is for, written beside the test: the rows of docs/conformance.md.
+"""Which normative statement a test is for, written beside the test: the rows of a document that `table` makes.
 
     rfc = Document("RFC 7252")
 
@@ -7,7 +7,8 @@
 
     rfc.not_claimed("5.5.1", "SHOULD", "A payload's type is guessed only where none is given", "none is guessed")
 
-Texts are summaries in our own words. "TEXT" is the level of a rule that the document states without a key word.
+Texts are summaries in our own words, which say what holds: "MUST" is for MUST NOT too. "TEXT" is the level of a rule
+that the document states without a key word.
 """
 
 LEVELS = ("MUST", "SHOULD", "TEXT")
@@ -28,15 +29,15 @@ class Statement:
 
     def order(self):
         """Sorts by section, number by number; within one, as they stand in the file."""
-        return [int(part) for part in self.section.split(".")]
+        parts = self.section.split(".")
+        return [int(part) if part.isdigit() else 1000 + ord(part) for part in parts]  # appendices come last
 
 
 class Document:
-    """One document's statements in one test file. title: as in its heading of the table."""
+    """The statements of one document, or of one part of it, in one test file. name: the heading of its table."""
 
-    def __init__(self, name, title=""):
+    def __init__(self, name):
         self.name = name
-        self.title = title
         self.statements = []
 
     def statement(self, section, level, text):

@@ -2,6 +2,8 @@
 
 from conformance.site import BIG, BODY, CORE, LEISURE, LOG, TEMP, Asking, Site, read_block
 from conformance.statements import Document
+from draft.site import Site as Proxies
+from draft.site import timed
 from groupcoap import errors, uri
 from groupcoap import numbers as n
 from groupcoap.client import Client
@@ -334,6 +336,11 @@ def test_proxy_serves_configured_clients_only():
     proxy.asked()
 
 
+def reverse_proxy():
+    """One for whose clients all that it serves is the group."""
+    return Proxies(mode="reverse", stands_in_for=[{"group": "224.0.1.187", "address": "192.0.2.1"}])
+
+
 @statement("3.5.2", "MUST", "A new request with the token of an open exchange stops that exchange")
 @statement("3.5.2", "MUST", "Such a request is not forwarded")
 @statement("3.5.2", "MUST", "Such a request gets 4.00 (Bad Request)")
@@ -343,14 +350,19 @@ def test_token_of_an_open_exchange():
     (sent,) = proxy.ask(group_request())
     assert sent.code == n.BAD_REQUEST and proxy.up.sent() == []
     assert proxy.answer(first.token, 9) == []
+    site = reverse_proxy()
+    first = site.asked(timed(5))
+    (sent,) = site.ask(timed(5))
+    assert sent.peer == CLIENT and sent.code == n.BAD_REQUEST and b"token" in sent.payload
+    assert site.answer(first, SERVER) == []
 
 
-not_claimed(
-    "3.5.2",
-    "SHOULD",
-    "The diagnostic payload says that the resource is a reverse-proxy's",
-    "there is no reverse-proxy; the forward-proxy says that the token is in use",
-)
+@statement("3.5.2", "SHOULD", "A reverse-proxy's diagnostic payload says that it is one, and the token not free yet")
+def test_diagnostic_of_a_reverse_proxy():
+    site = reverse_proxy()
+    site.asked(timed(5))
+    (sent,) = site.ask(timed(5))
+    assert b"reverse-proxy" in sent.payload and b"token" in sent.payload
 
 
 # §3.6

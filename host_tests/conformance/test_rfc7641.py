@@ -1,12 +1,14 @@
-"""RFC 7641: observing resources, §3 at a client, §4 at a server."""
+"""RFC 7641: observing resources, §3 at a client, §4 at a server, §5 at a proxy."""
 
 from conformance.site import CORE, Asking, Site, uint
 from conformance.statements import Document
+from draft.site import Site as Proxies
+from draft.site import outside, single
 from groupcoap import errors
 from groupcoap import numbers as n
 from groupcoap.link_parser import parse
 from groupcoap.server import Resource, Response
-from wire import CLIENT, OTHER, datagram
+from wire import CLIENT, OTHER, PROXY, SERVER, datagram
 
 DOCUMENT = Document("RFC 7641")
 statement = DOCUMENT.statement
@@ -530,11 +532,60 @@ def test_newer_states_wait_for_an_outstanding_notification():
 # §5 to §7
 
 
+def through_a_proxy():
+    """A proxy whose client observes coap://192.0.2.5/r, and the registration that has gone on."""
+    site = Proxies()
+    return site, site.asked(single(more=[(n.OBSERVE, b"")]), kind=n.CON)
+
+
+@statement("5", "SHOULD", "An intermediary registers its own interest with the next hop")
+def test_intermediary_registers_with_the_next_hop():
+    site, request = through_a_proxy()
+    assert (request.src, request.peer, request.option(n.OBSERVE)) == (outside(PROXY), SERVER, b"")
+    sent = site.relayed(request, SERVER, [(n.OBSERVE, b"\x05")], b"1", kind=n.ACK)
+    assert (sent.peer, sent.kind, sent.payload) == (CLIENT, n.ACK, b"1") and sent.option(n.OBSERVE) is not None
+    sent = site.relayed(request, SERVER, [(n.OBSERVE, b"\x06")], b"2")
+    assert (sent.peer, sent.token, sent.payload) == (CLIENT, b"tok", b"2") and sent.option(n.OBSERVE) is not None
+
+
+@statement("5", "TEXT", "Where the next hop does not observe, neither does the response have Observe")
+def test_next_hop_without_observe():
+    site, request = through_a_proxy()
+    assert site.relayed(request, SERVER, kind=n.ACK).option(n.OBSERVE) is None and site.free() == 8
+
+
+@statement("5", "MUST", "Each hop decides by itself of which type its notifications are")
+@statement("5", "MUST", "Each hop has its own values of Observe")
+def test_hops_are_apart():
+    site, request = through_a_proxy()
+    site.answer(request, SERVER, [(n.OBSERVE, b"\x64")], kind=n.ACK)
+    kinds = []
+    numbers = []
+    for i in range(10):
+        sent = site.answer(request, SERVER, [(n.OBSERVE, bytes((101 + i,)))], kind=n.CON)
+        (ack,) = [packet for packet in sent if packet.peer == SERVER]
+        (notification,) = [packet for packet in sent if packet.peer == CLIENT]
+        assert ack.kind == n.ACK
+        kinds.append(notification.kind)
+        numbers.append(notification.option(n.OBSERVE)[0])
+    assert kinds.count(n.NON) == 9 and kinds.count(n.CON) == 1
+    assert numbers == sorted(set(numbers)) and max(numbers) < 100
+
+
+@statement("5", "MUST", "Max-Age is as the age of what the hop has: relayed at once, it is that of the server")
+def test_max_age_of_a_relayed_notification():
+    site, request = through_a_proxy()
+    for number, kind in ((1, n.ACK), (2, n.NON)):
+        sent = site.relayed(request, SERVER, [(n.OBSERVE, bytes((number,))), (n.MAX_AGE, b"\x1e")], kind=kind)
+        assert sent.option(n.MAX_AGE) == b"\x1e"
+
+
 not_claimed(
     "5",
     "MUST",
     "An intermediary registers once at the next hop for all of its clients",
-    "the proxy does not observe: it leaves Observe out and relays one response",
+    "each client's observation goes on under a token of its own, so that Resets, verification and early stop concern "
+    "that client alone; there are four places for observations unless the configuration says otherwise",
 )
 
 
