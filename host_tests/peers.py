@@ -181,6 +181,20 @@ def answer(server, request, payload=b"21.5", type=NON, options=(), mid=None):
     return server.send(request.source, type, "2.05", options, payload, request.token, mid)
 
 
+class Net:
+    """A group, a client, and `member`, which hears what is sent to the group; nodes of the fixtures lan and node."""
+
+    def __init__(self, lan, node):
+        self._lan, self._node = lan, node
+        self.group = lan.group()
+        self.client = Peer(lan.address())
+        self.member = group_member(self.group)
+        self.proxy = None
+
+    def start_servers(self, count, leisure_s=0.05, **more):
+        return [self._node(server_config(self.group, f"{i}.5", leisure_s, **more)) for i in range(count)]
+
+
 def server_config(group=None, value="21.5", leisure_s=0.05, **more):
     groups = [] if group is None else [group]
     resources = {"temp": {"value": value}}

@@ -30,23 +30,13 @@ from peers import (
 UNKNOWN_ELECTIVE = 65008  # safe to forward
 
 
-class Net:
+class Net(peers.Net):
     """A group, a proxy that lets `client` reach it, and `member`, which hears what is sent to the group."""
-
-    def __init__(self, lan, node):
-        self._lan, self._node = lan, node
-        self.group = lan.group()
-        self.client = peers.Peer(lan.address())
-        self.member = peers.group_member(self.group)
-        self.proxy = None
 
     def start_proxy(self, groups=None, **proxy):
         groups = [self.group] if groups is None else groups
         self.proxy = self._node(peers.proxy_config(self.client.address, groups, **proxy))
         return self.proxy
-
-    def start_servers(self, count, leisure_s=0.05, **more):
-        return [self._node(peers.server_config(self.group, f"{i}.5", leisure_s, **more)) for i in range(count)]
 
     def fake_server(self):
         return peers.Peer(self._lan.address(), PORT)

@@ -10,16 +10,12 @@ import pytest
 from peers import ACK, CON, NON
 
 
-class Net:
+class Net(peers.Net):
     """A client, and the group of two servers whose resource /r the examples ask for: sockets that speak CoAP."""
 
     def __init__(self, lan, node):
-        self._lan, self._node = lan, node
-        self.group = lan.group()
-        self.client = peers.Peer(lan.address())
-        self.member = peers.group_member(self.group)
+        super().__init__(lan, node)
         self.servers = [peers.Peer(lan.address(), peers.PORT), peers.Peer(lan.address())]
-        self.proxy = None
 
     def start(self, stand_in, address=None, client=None, groups=None):
         """Start a reverse-proxy that stands in for the group."""

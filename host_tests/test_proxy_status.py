@@ -25,22 +25,12 @@ ETAG, ACCEPT, BLOCK2, GROUP_ETAG = 4, 17, 23, 24
 STATUS = peers.path(".proxy/status")
 
 
-class Net:
+class Net(peers.Net):
     """A group, a client, and `member`, which hears what is sent to the group."""
-
-    def __init__(self, lan, node):
-        self._lan, self._node = lan, node
-        self.group = lan.group()
-        self.client = peers.Peer(lan.address())
-        self.member = peers.group_member(self.group)
-        self.proxy = None
 
     def start_proxy(self, heap="256K", **proxy):
         config = peers.proxy_config(self.client.address, [self.group], **proxy)
         self.proxy = self._node(config, heap)
-
-    def start_servers(self, count, **more):
-        return [self._node(peers.server_config(self.group, f"{i}.5", **more)) for i in range(count)]
 
     def server(self):
         return peers.Peer(self._lan.address(), PORT)

@@ -153,19 +153,7 @@ class GroupRun:
             "first_ms": min(self.arrivals, default=None),
             "median_ms": median(self.arrivals) if arrived else None,
             "last_ms": max(self.arrivals, default=None),
-            "rate": network.rate,
-            "peak_load": network.offered.peak,
-            "bytes_offered": network.offered.total,
-            "bytes_carried": network.carried.total,
-            "longest_queue": network.longest_queue,
-            "datagrams": {
-                "sent": network.sent,
-                "dropped_by_queue": network.dropped,
-                "lost": network.lost,
-                "doubled": network.doubled,
-                "arrived": network.arrived,
-            },
-            "simulated_s": network.last / SECOND,
+            **network.result(),
         }
 
 

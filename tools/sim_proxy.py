@@ -282,15 +282,5 @@ class ProxyRun:
             "refused": {n.dotted(code): count for code, count in sorted(self.refused.items())},
             "faults": faults,
             "memory": self.memory,
-            "rate": network.rate,
-            "peak_load": network.offered.peak,
-            "longest_queue": network.longest_queue,
-            "datagrams": {
-                "sent": network.sent,
-                "dropped_by_queue": network.dropped,
-                "lost": network.lost,
-                "doubled": network.doubled,
-                "arrived": network.arrived,
-            },
-            "simulated_s": network.last / SECOND,
+            **network.result(),
         }

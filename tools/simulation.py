@@ -201,6 +201,24 @@ class Network:
         if self.trace is not None:
             self.trace(what, source, peer, data)
 
+    def result(self):
+        """What the network has carried, as a dict: bytes, bytes/s, datagrams, s."""
+        return {
+            "rate": self.rate,
+            "peak_load": self.offered.peak,
+            "bytes_offered": self.offered.total,
+            "bytes_carried": self.carried.total,
+            "longest_queue": self.longest_queue,
+            "datagrams": {
+                "sent": self.sent,
+                "dropped_by_queue": self.dropped,
+                "lost": self.lost,
+                "doubled": self.doubled,
+                "arrived": self.arrived,
+            },
+            "simulated_s": self.last / SECOND,
+        }
+
 
 class Load:
     """Bytes over time: `bins` of 0.1 s, their `total`, and `peak`, the most within any second.
