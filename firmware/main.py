@@ -9,10 +9,15 @@ gc.threshold(4096)  # what importing leaves behind is taken away at once, or it 
 import asyncio  # noqa: E402
 import sys  # noqa: E402
 
+from micropython import const  # noqa: E402
+
 import groupcoap  # noqa: E402
 from groupcoap import addresses  # noqa: E402
 from groupcoap.net import platform  # noqa: E402
 from groupcoap.net.node import Node  # noqa: E402
+
+
+_RESERVE = const(16384)  # bytes that are not filled before the collector runs: a piece as long as a datagram stays free
 
 
 def make(node, config):
@@ -36,7 +41,8 @@ async def run(config, node=None):
     role = config["role"]
     config.clear()  # all that is needed of it is in the node
     gc.collect()
-    gc.threshold(gc.mem_free() // 2)  # so that a piece as long as a datagram stays free
+    free = gc.mem_free()
+    gc.threshold(max(free // 2, free - _RESERVE))
     print("ready %s coap://%s" % (role, addresses.address_text(node.links[0].address, None)))
     while True:
         await asyncio.sleep(3600)

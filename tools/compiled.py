@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent.parent
 SOURCES = (HERE / "lib", HERE / "firmware")
 NUMBERS = HERE / "lib" / "groupcoap" / "numbers.py"
 # What each datagram passes through: a fifth faster as machine code. That is four times as long, too much for a board.
-NATIVE = ("endpoint.py", "node.py", "relay.py", "server.py", "tokens.py")
+NATIVE = ("cache.py", "caching.py", "endpoint.py", "node.py", "relay.py", "server.py", "tokens.py")
 CHIPS = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")  # RP2040, RP2350, ESP32 and ESP32-S3, ESP32-C3 and -C6
 BYTECODE = "none"  # in place of an architecture: no native code at all
 VENV = HERE / ".venv" / "bin"

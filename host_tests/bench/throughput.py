@@ -34,6 +34,7 @@ MEANING = (
 GROUP = "239.255.77.7"
 CLIENT, CLIENT_PORT, FIRST_SERVER = "127.0.7.9", 5690, "127.0.8.1"
 CEILING = "127.0.7.6"
+COMPLETE = "127.0.7.13"
 
 # command: what to run, or None where it is not installed; arguments: of the load generator; needed: its absence is a
 # failure; says_ready: it prints `ready` when it can be asked.
@@ -60,9 +61,16 @@ PROXY = {
 }
 
 
+def complete():
+    """The configuration of a proxy with all its features, the cache among them."""
+    features = json.loads((ROOT / "host_tests" / "vm" / "complete_proxy.json").read_text())["proxy"]
+    del features["probing_rate"]  # of that there is much here
+    return {**PROXY, "address": COMPLETE, "proxy": {**PROXY["proxy"], **features}}
+
+
 def node(config, heap, folder):
     """The command that runs one groupcoap node with this configuration."""
-    path = folder / f"{config['role']}.json"
+    path = folder / f"{config['address']}.json"
     path.write_text(json.dumps(config))
     return [sys.executable, ROOT / "tools" / "node", path, "--heap", heap]
 
@@ -96,6 +104,7 @@ def relays(heap, folder):
         Program("bare loop", loop, ["-e", "-a", "127.0.7.11", *fixed]),
         Program("bare loop in C", [LOAD, "forward", "-a", CEILING, *fixed], ["-e", "-a", CEILING, *fixed]),
         Program("groupcoap", node(PROXY, heap, folder), ["-r", "-a", "127.0.7.10", *group]),
+        Program("groupcoap, complete", node(complete(), heap, folder), ["-r", "-a", COMPLETE, *group]),
         Program("libcoap", libcoap, without, needed=False, says_ready=False),
     ]
 

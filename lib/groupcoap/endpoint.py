@@ -172,6 +172,10 @@ class Endpoint:
             rows=self.tokens.rows,
             slots=self.tokens.slots,
             owners=self.tokens.owners,
+            scan=scan,
+            match=match,
+            recent=recent,
+            routes=_ROUTE,
         ):
             """Take the datagram buf[:length] that came from `peer` at the time `now`."""
             m.buf = buf
@@ -181,7 +185,7 @@ class Endpoint:
                 self.malformed(buf, length, peer, group)
                 return
             m.code = code = buf[1]
-            route = _ROUTE[code] if buf[0] < 0x60 else _SETTLE
+            route = routes[code] if buf[0] < 0x60 else _SETTLE
             if route == _SAFE:
                 if not recent(seen, peer, buf, now, 1):
                     self.role.request(m, peer, group, now)

@@ -174,6 +174,8 @@ class Server:
             length_of=len,  # a builtin is found later than a local
             type_of=type,
             plain=bytes,
+            path_is=path_is,
+            answer=answer,
         ):
             """Take a request (Endpoint's role); False where it is none for this server."""
             if group:

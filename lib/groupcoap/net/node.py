@@ -15,7 +15,7 @@ from ..endpoint import MAX_DATAGRAM, Endpoint
 from ..timers import Timers, elapsed
 from . import platform
 
-_BURST = const(16)
+_BURST = const(32)
 _VIEWS = const(64)
 _SMALL = const(128)  # bytes of a datagram that is taken even into a heap in pieces
 

@@ -85,12 +85,12 @@ class Chain:
         # of its own: from our clients we want more.
         relay = self._relay
         down = relay.downs[slot]
-        m = self.passed(slot, m)
         least = options.uint(m, self._timeout)
         if least is not None and m.code == n.PROXYING_NOT_SUPPORTED:
             least = min(least + self.back, _LONGEST_TIMEOUT)
         put = () if least is None else ((self._timeout, uint_bytes(least)),)
         try:
+            m = self.passed(slot, m)
             if options.refused(m, bit=2):
                 raise ValueError("an unsafe option")
             relay.begin(slot, n.NON, m.code)

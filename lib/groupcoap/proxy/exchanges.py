@@ -119,8 +119,10 @@ class Exchanges:
         self._ways[slot] = None
 
     def find(self, m, peer, down):
-        """The open exchange of this peer with the endpoint `down` whose token is that of its request m, or -1."""
+        """The open exchange of this peer with the endpoint `down` whose token is that of its request m, or -1. One
+        with responses comes before one without."""
         token = m.buf[0] & 15
+        found = -1
         for slot in range(len(self.kinds)):
             if (
                 self.kinds[slot]
@@ -129,8 +131,10 @@ class Exchanges:
                 and self.peers[slot] == peer
                 and same(self._rows, _ROW * slot + _TOKEN, m.buf, 4, token)
             ):
-                return slot
-        return -1
+                if self.kinds[slot] != SILENT:
+                    return slot
+                found = slot
+        return found
 
     def relayed_as(self, down, peer, mid):
         """The open exchange that has relayed something to this peer under this Message ID, or -1."""
@@ -160,6 +164,8 @@ class Exchanges:
 
     def stop(self, slot, now):
         """The client wants no more of this exchange: tell whom it concerns, and close it."""
+        if self.kinds[slot] == UNICAST_CON and self._places[slot] >= 0:
+            self.downs[slot].kept.silence(self._places[slot])  # else it would wait for an answer, and never give way
         if self.observations is not None:
             self.observations.leave(slot, now)
         if self.chain is not None:

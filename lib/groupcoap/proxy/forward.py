@@ -242,10 +242,11 @@ class ForwardProxy(Reception):
         except ResponseError:
             relay.close(slot, now)
             raise
-        if confirmable:
-            up.send_confirmable(target.address, relay, slot, now)
-        else:
+        if not confirmable:
             up.send(target.address)
+        elif not up.send_confirmable(target.address, relay, slot, now):  # making room may have taken the last place
+            relay.close(slot, now)
+            raise self._busy(now, "too many requests are under way")
 
     def _unacknowledged(self, slot):
         return self.relay.upstream.outgoing.has(self.relay, slot)

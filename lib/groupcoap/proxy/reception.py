@@ -5,7 +5,7 @@ What is to be forwarded, and how, is a matter of the roles made of this: `forwar
 
 from .. import numbers as n
 from .. import options
-from ..errors import ResponseError, ServiceUnavailable, Unauthorized
+from ..errors import NotFound, RequestEntityTooLarge, ResponseError, ServiceUnavailable, Unauthorized
 from ..message import Message, encoded, insert, rewrite, uint_bytes
 from .exchanges import GROUP, SILENT, UNICAST_ACKED
 from .target import names_target
@@ -102,6 +102,8 @@ class Reception:
             self.down.acknowledge(m, peer)
 
     def _local(self, m, peer, client, now):
+        if self.down is not self.relay.downstream:  # from where `local` answers
+            raise NotFound()
         if client is None and m.path == self.private:
             raise Unauthorized("not allowed here")
         self.local.request(m, peer, 0, now)
@@ -110,7 +112,10 @@ class Reception:
         # Proxy-Uri and its like name the proxy: a local request, with the target's path and query in Uri-* options.
         out = self.relay.upstream.out
         out.begin(m.type(), m.code, m.mid(), m.buf, 4, m.buf[0] & 15)
-        rewrite(out, m, target.drop, target.put)
+        try:
+            rewrite(out, m, target.drop, target.put)
+        except ValueError:
+            raise RequestEntityTooLarge("more than %d bytes" % out.size)
         inner = Message()
         datagram = out.message()
         inner.parse(datagram, len(datagram))

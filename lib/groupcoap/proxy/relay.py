@@ -58,6 +58,7 @@ class Relay(Exchanges):
             digests=self.digests,
             rows=self._rows,
             f=self.upstream.message.fields,
+            relay=relay,
         ):
             """Relay a response that matches this slot (Tokens' owner); False for one that is to be rejected."""
             way = ways[slot]
@@ -168,7 +169,7 @@ class Relay(Exchanges):
         self.begin(slot, _NON, n.BAD_GATEWAY)
         if value is not None:
             down.out.option(self._names[slot].number, value, 1, value[0])
-        elif m.find(self._reply_from) >= 0:  # from another proxy: it stays
+        elif options.valid(m, self._reply_from) >= 0:  # from another proxy: it stays
             down.out.copy_option(m, self._reply_from)
         down.send(self.peers[slot])
 

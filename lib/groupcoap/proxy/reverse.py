@@ -119,13 +119,13 @@ class ReverseProxy(ForwardProxy):
         own = self.address
         if names_target(m):
             raise ProxyingNotSupported("no forward-proxy")
-        try:
-            for stand_in in self._stand_ins:
+        for stand_in in self._stand_ins:
+            try:
                 found = stand_in.server_target(m, own, self._servers) or stand_in.group_target(m, own)
-                if found is not None:
-                    return found
-        except (ValueError, IndexError):
-            pass  # a host that is no text
+            except (ValueError, IndexError):  # a host that is no text
+                continue
+            if found is not None:
+                return found
         return None
 
     def unknown_stop(self):
@@ -179,7 +179,7 @@ class _Names(Names):
             elif self._stand_in.kind == PATH:
                 address = _server(second.path[-1].encode())
             return self.of(address)
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, IndexError, TypeError):
             return None
 
 
