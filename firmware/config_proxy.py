@@ -128,7 +128,7 @@ def _check_hop(hop, where, found):
 
 
 def _check_stand_in(entry, where, taken):
-    # taken: hosts, paths and own addresses that entries have so far
+    # taken: hosts, paths and own addresses that entries have so far, each behind what it is
     if sum([entry[key] is not None for key in ("host", "path", "address")]) != 1:
         raise ConfigError("%s: expected one of host, path, address" % where)
     if entry["server_addresses"] and not entry["address"]:
@@ -138,19 +138,19 @@ def _check_stand_in(entry, where, taken):
     if entry["next_path"] and not (entry["path"] and entry["next_hop"]):
         raise ConfigError("%s.next_path: expected none without path and next_hop" % where)
     if entry["host"]:
-        _once(taken, entry["host"].lower(), where + ".host", entry["host"])
+        _once(taken, ("host", entry["host"].lower()), where + ".host", entry["host"])
     for length in range(1, len(entry["path"] or ())):
-        if entry["path"][:length] in taken:
+        if ("path", entry["path"][:length]) in taken:
             raise ConfigError("%s.path: expected none behind the path of an entry in front" % where)
     if entry["path"]:
-        _once(taken, entry["path"], where + ".path", str(b"/".join(entry["path"]), "utf-8"))
+        _once(taken, ("path", entry["path"]), where + ".path", str(b"/".join(entry["path"]), "utf-8"))
     if entry["address"]:
-        _once(taken, _packed(entry), where + ".address", addresses.address_text(_packed(entry)))
+        _once(taken, ("address", _packed(entry)), where + ".address", addresses.address_text(_packed(entry)))
     servers = []
     for i, pair in enumerate(entry["server_addresses"]):
         inner = "%s.server_addresses[%d]." % (where, i)
         _once(servers, pair["server"], inner + "server", addresses.address_text(pair["server"]))
-        _once(taken, _packed(pair), inner + "address", addresses.address_text(_packed(pair)))
+        _once(taken, ("address", _packed(pair)), inner + "address", addresses.address_text(_packed(pair)))
 
 
 def check(found):
@@ -165,6 +165,8 @@ def check(found):
         raise ConfigError("proxy.next_hop: expected none with mode reverse, but one in stands_in_for")
     if 0 < proxy["cache_bytes"] < 256:
         wrong("proxy.cache_bytes", "0 or a whole number from 256 to 8192", proxy["cache_bytes"])
+    if proxy["members"] and not proxy["cache_bytes"]:
+        raise ConfigError("proxy.members: expected none without cache_bytes, as they are known for the cache")
     _check_hop(proxy["next_hop"], "proxy.next_hop", found)
     taken = []
     for i, entry in enumerate(proxy["stands_in_for"]):

@@ -1,5 +1,6 @@
 """The proxy role from a configuration. Of its parts only those are loaded that the configuration asks for."""
 
+from groupcoap import addresses
 from groupcoap.net import platform
 from groupcoap.parameters import Parameters
 from groupcoap.proxy.access import AllowList, Client
@@ -8,7 +9,10 @@ from groupcoap.proxy.relay import Relay
 
 
 def build(node, config):
-    """Make the proxy of this configuration on `node`; gives its client-facing endpoint. Raises OSError."""
+    """Make the proxy of this configuration on `node`; gives its client-facing endpoint.
+
+    Raises OSError where that has no socket, ValueError for another address that cannot be bound.
+    """
     proxy = config["proxy"]
     own = _packed(config["address"], config["port"])
     interface = config["multicast_interface"]
@@ -16,22 +20,29 @@ def build(node, config):
     timing = int(found["ack_timeout_s"] * 1000), found["ack_random_factor"], found["max_retransmit"]
     down = Parameters(*timing, nstart=found["nstart"])
 
-    def endpoint(address, recent_messages, buf=None, **sizes):
-        return node.endpoint(
-            address,
-            interface,
-            config["multicast_ttl"],
-            config["peers"],
-            recent_messages=recent_messages,
-            buf=buf,
-            **sizes,
-        )
+    def endpoint(address, recent_messages, key=None, buf=None, **sizes):
+        try:
+            return node.endpoint(
+                address,
+                interface,
+                config["multicast_ttl"],
+                config["peers"],
+                recent_messages=recent_messages,
+                buf=buf,
+                **sizes,
+            )
+        except OSError as e:
+            if key is None:
+                raise
+            text = addresses.address_text(address)
+            raise ValueError("proxy.%s: %s cannot be bound (error %s)" % (key, text, e.errno))
 
     downstream = endpoint(own, config["recent_messages"], token_slots=1, outgoing=2, parameters=down)
     slots = config["token_slots"]
     upstream = endpoint(
         (proxy["upstream_address"] or config["address"]) + b"\0\0",
         config["recent_messages"],
+        "upstream_address",
         token_slots=slots,
         kept_answers=1,
         outgoing=max(2, min(4, slots // 4)),
@@ -70,7 +81,7 @@ def build(node, config):
         for address in roles[0].addresses():
             if address != own:
                 sizes = {"token_slots": 1, "kept_answers": 4, "outgoing": 1, "parameters": down}
-                other = endpoint(address, 16, downstream.buf, **sizes)
+                other = endpoint(address, 16, "stands_in_for", downstream.buf, **sizes)
                 relay.serve(other)
                 roles.append(ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings))
     for role in roles:

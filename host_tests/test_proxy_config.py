@@ -31,7 +31,7 @@ def behind(**pair):
 
 
 def member(**more):
-    return config(members=[{"group": GROUP, "servers": [SERVER]}, more])
+    return config(cache_bytes=256, members=[{"group": GROUP, "servers": [SERVER]}, more])
 
 
 FIRST = "proxy.stands_in_for[0]"
@@ -115,6 +115,7 @@ WRONG = [
     (behind(server="192.0.2.6", address=OWN), PAIR + ".address", "twice"),
     # members
     (config(members={}), "proxy.members", "list"),
+    (config(members=[{"group": GROUP, "servers": [SERVER]}]), "proxy.members", "cache_bytes"),
     (config(members=[{}] * 9), "proxy.members", "8"),
     (member(servers=[SERVER]), "proxy.members[1].group", "missing"),
     (member(group=GROUP, servers=["192.0.2.6"]), "proxy.members[1].group", "twice"),
@@ -164,7 +165,12 @@ RIGHT = [
     reverse(entry(path="a", next_hop="192.0.2.2")),
     reverse(entry(address=OWN), entry(address=OWN, port=5684), entry(host="a")),
     behind(server=SERVER + ":61616", address="127.0.0.11", port=5684),
-    reverse(entry(address=OWN), entry(host="a"), members=[{"group": GROUP, "servers": [SERVER, SERVER + ":61616"]}]),
+    reverse(
+        entry(address=OWN),
+        entry(host="a"),
+        cache_bytes=256,
+        members=[{"group": GROUP, "servers": [SERVER, SERVER + ":61616"]}],
+    ),
     member(group="224.0.1.188", resource_directory="coap://192.0.2.9/rd"),
 ]
 

@@ -216,6 +216,11 @@ def test_target_that_is_no_cri_is_4_00():
         refused(Proxied(), n.BAD_REQUEST, [(MULTICAST_TIMEOUT, b"\x0a"), (n.PROXY_CRI, reference)])
 
 
+def test_target_that_no_server_has_is_4_00():
+    for host in (b"0.0.0.0", b"255.255.255.255", b"192.0.2.5:0"):
+        refused(Proxied(), n.BAD_REQUEST, [(n.PROXY_URI, b"coap://" + host + b"/temp")])
+
+
 def test_target_option_of_a_wrong_length_is_4_02():
     host = [(MULTICAST_TIMEOUT, b"\x0a"), (n.URI_HOST, b"224.0.1.187")]
     for more in (

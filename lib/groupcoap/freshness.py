@@ -7,11 +7,14 @@ from . import options
 from .timers import elapsed
 
 DEFAULT_MAX_AGE = const(60)  # s (RFC 7252 §5.10.5)
+_HAS_MAX_AGE = const(1 << 14)
 _REORDERED = const(128000)  # ms after which any notification is newer (RFC 7641 §3.4)
 
 
 def max_age(m):
     """Ms for which the representation in this message is fresh."""
+    if not m.seen() & _HAS_MAX_AGE:
+        return 1000 * DEFAULT_MAX_AGE
     return 1000 * options.uint(m, n.MAX_AGE, DEFAULT_MAX_AGE)
 
 

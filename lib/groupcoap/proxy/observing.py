@@ -173,8 +173,10 @@ class Observations:
 
     def confirm(self, slot, now):
         """Send the CON that stands in the client's endpoint's buffer until the client has it; False where there is no
-        place to repeat it from."""
+        place to repeat it from. One that the client has not got yet is not repeated any more."""
         down = self._relay.downs[slot]
+        if self._busy[slot]:
+            down.outgoing.cancel(self, slot, now)
         self._busy[slot] = down.send_confirmable(self._relay.peers[slot], self, slot, now)
         return self._busy[slot]
 
@@ -236,7 +238,7 @@ class Observations:
         self._wanted[slot] = 0
 
     def _forget(self, slot, now):
-        if self._busy[slot]:
+        if self._states[slot]:
             self._relay.downs[slot].outgoing.cancel(self, slot, now)
         self._states[slot] = self._busy[slot] = 0
         for i in range(len(self._slots)):

@@ -12,7 +12,7 @@ from ..errors import ProxyingNotSupported
 from ..origin import write_reply_from
 from .forward import ForwardProxy
 from .names import Names
-from .target import Target, address_of, host_of, names_target
+from .target import Target, address_of, host_of, names_target, nobody
 
 HOST = 1
 PATH = 2
@@ -80,7 +80,7 @@ class StandIn:
             address = servers_of.get(own)
             if address is None or self.servers.get(address) != own:
                 return None
-        if len(address) != len(own) or uri.is_multicast(address):
+        if len(address) != len(own) or uri.is_multicast(address) or nobody(address):
             return None
         if self.hop is None:
             return Target(address, drop + (n.URI_HOST, n.URI_PORT), put, self.names, salt=self._salt)

@@ -11,6 +11,7 @@ from ..errors import BadOption, BadRequest, ProxyingNotSupported
 
 PROXY_OPTIONS = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 PROFILE_00 = 2  # in place of a `hop` that is true: there is no Multicast-Timeout, and answers may not name their origin
+_NOBODYS = (b"\0\0\0\0", b"\xff\xff\xff\xff", bytes(16))
 _DIAGNOSTIC = const(64)  # characters of what was wrong with a target
 
 
@@ -73,6 +74,8 @@ def target_of(m, own, locate):
         put.append((n.URI_HOST, host.encode()))
     if len(address) != len(own):
         raise ProxyingNotSupported("no IPv%d here" % (6 if len(address) > 6 else 4))
+    if nobody(address):
+        raise BadRequest("target: no server has this address")
     drop = PROXY_OPTIONS + (n.URI_HOST, n.URI_PORT)
     if found is not None:  # then Uri-* options are not looked at (RFC 7252 §5.10.2)
         drop += (n.URI_PATH, n.URI_QUERY)
@@ -100,6 +103,11 @@ def _by_parts(m, own):
 def host_of(m):
     """What Uri-Host says, in lower case, or None. Raises ValueError."""
     return str(m.value(), "utf-8").lower() if options.valid(m, n.URI_HOST) >= 0 else None
+
+
+def nobody(address):
+    """Is this packed address nobody's: port 0, an IP address of zeros, or the broadcast, which some networks send?"""
+    return address[-2:] == b"\0\0" or address[:-2] in _NOBODYS
 
 
 def address_of(host, port):
