@@ -137,6 +137,8 @@ def _check_stand_in(entry, where, taken):
         raise ConfigError("%s.servers: expected false with address; server_addresses names them" % where)
     if entry["next_path"] and not (entry["path"] and entry["next_hop"]):
         raise ConfigError("%s.next_path: expected none without path and next_hop" % where)
+    if entry["path"] and entry["next_hop"] and entry["servers"] and not entry["next_path"]:
+        raise ConfigError("%s.next_path: missing; expected beside path, next_hop and servers" % where)
     if entry["host"]:
         _once(taken, ("host", entry["host"].lower()), where + ".host", entry["host"])
     for length in range(1, len(entry["path"] or ())):

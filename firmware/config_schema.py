@@ -118,7 +118,8 @@ def _directory(value, where, lookup=None):
             return value
     except (ValueError, TypeError, AttributeError):
         pass
-    wrong(where, 'the URI of a resource directory such as "coap://192.0.2.9/rd"', value)
+    example = "rd-lookup/ep?d=floor1" if lookup else "rd"
+    wrong(where, 'the URI of a resource directory such as "coap://192.0.2.9/%s"' % example, value)
 
 
 def listed(value, where, most, kind, *more):

@@ -156,11 +156,20 @@ def test_repeated_request_counts_once():
     proxy.asked(token=b"2")
 
 
-def test_request_that_is_carried_out_again_counts_once():
+def test_request_that_is_carried_out_again_counts_again():
     proxy = proxied(requests=2)
-    for _ in range(3):  # each answer is lost on its way to the client
+    for _ in range(2):  # its answer is lost on its way to the client
         sent = proxy.asked(SINGLE, kind=n.CON, mid=500)
         proxy.answer(sent.token, sent.mid, kind=n.ACK)
+    (refused,) = proxy.ask(SINGLE, kind=n.CON, mid=500)
+    assert refused.code == TOO_MANY_REQUESTS
+
+
+def test_request_that_comes_again_while_its_answer_is_awaited_counts_once():
+    proxy = proxied(requests=2)
+    proxy.asked(SINGLE, kind=n.CON, mid=500)
+    for _ in range(3):
+        proxy.ask(SINGLE, kind=n.CON, mid=500)
     proxy.asked(token=b"2")
 
 
@@ -400,7 +409,20 @@ def test_places_for_observations_are_shared_fairly():
             assert codes(proxy.ask(options, peer=OTHER, token=b"%d" % i)) == [(CLIENT, n.SERVICE_UNAVAILABLE)]
             assert proxy.up.sent()[-1].option(n.OBSERVE) == b"" and len(proxy.observations) == 4
         assert proxy.asked(options, peer=OTHER, token=b"y").option(n.OBSERVE) is None
-        assert [len(proxy.notify(token, i, 5)) for i, token in enumerate(tokens)] == [0, 0, 1, 1]
+        assert [proxy.notify(token, i, 5) for i, token in enumerate(tokens[:2])] == [[], []]
+        for i, token in enumerate(tokens[2:]):
+            (sent,) = proxy.notify(token, 2 + i, 5)
+            proxy.from_client(n.ACK, sent.mid)
+
+
+def test_where_places_lack_it_is_found_out_who_is_still_there():
+    proxy = proxied(observations=1)
+    token = proxy.asked(observing()).token
+    (sent,) = proxy.notify(token, 1, 5)
+    assert sent.kind == n.NON
+    assert proxy.asked(observing(), peer=OTHER).option(n.OBSERVE) is None  # one each is as even as it gets
+    (sent,) = proxy.notify(token, 2, 6)
+    assert sent.kind == n.CON
 
 
 def test_observation_makes_room_for_an_observation_and_nothing_else():

@@ -139,7 +139,7 @@ def test_a_change_through_the_proxy_makes_what_is_stored_stale():
         sent = c.asked(code=method, token=b"all")
         assert len(c.answer(sent, SERVER2, code=code, payload=b"")) == 1
         assert c.asked(individual(target=b"coap://192.0.2.6/temp"), token=b"6").peer == SERVER2
-        assert len(c.full(individual(), token=b"5")) == 1
+        assert c.asked(individual(), token=b"5").peer == SERVER  # who may have done it without a word
 
 
 def test_a_change_whose_response_cannot_be_relayed_is_one():

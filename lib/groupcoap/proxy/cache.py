@@ -242,11 +242,13 @@ class Cache:
         rewrite(out, self._read(i), (n.OBSERVE, n.MAX_AGE, self._group_etag, without), put)
         self.hits += 1
 
-    def invalidate(self, uri, server):
-        """The server has changed this resource: its entries, found by the hash `uri`, are stale (RFC 7252 §5.9.1)."""
+    def invalidate(self, uri, server=None):
+        """The server has changed this resource, or any server may have: its entries, found by the hash `uri`, are stale
+        (RFC 7252 §5.9.1)."""
         for i in range(self._places):
             at = i * self._row + _DIGEST
-            if self._states[i] == _FRESH and self._uris[i] == uri and same(self._rows, at, server, 0, self._address):
+            found = self._states[i] == _FRESH and self._uris[i] == uri
+            if found and (server is None or same(self._rows, at, server, 0, self._address)):
                 self._states[i] = _STALE
 
     # Which entries stand in for servers that do not answer (draft-ietf-core-groupcomm-proxy §7.1)

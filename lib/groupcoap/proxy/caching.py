@@ -85,9 +85,12 @@ class Caching:
         """A group request is about to go out as exchange `slot`, -1 for none: the options `put` that it gets."""
         relay = self._relay
         cache = self.cache
+        unsafe = m.code != n.GET and m.code != n.FETCH
+        if unsafe:  # most servers do not tell a group that they have done it
+            cache.invalidate(uri_hash(written, False))
         if slot < 0 or not seconds:  # no answers are wanted
             return put
-        if m.code != n.GET and m.code != n.FETCH:
+        if unsafe:
             relay.uris[slot] = uri_hash(written, False)
             relay.shortcut(slot, _CHANGES)
             return put
@@ -211,7 +214,8 @@ class Caching:
         # Have a server's response by unicast, without ETags; lost where there is no room for that.
         relay = self._relay
         m = relay.held_request(slot)
-        if m is None or sum([1 for other in self._fetching if other != _NOTHING]) >= _FETCHES:
+        fetching = sum([1 for other in self._fetching if other != _NOTHING])
+        if m is None or fetching >= _FETCHES or relay.upstream.tokens.free < 2:  # one is left to the clients
             return
         at = relay.upstream.tokens.allocate(self, _REFETCH, now, peer)
         if at >= 0:
@@ -286,6 +290,10 @@ class Caching:
         if tag is not None and not relay.hold(slot):
             tag = None
         return self._with_etags(slot, put, () if tag is None else (tag,))
+
+    def unanswered(self, written, server):
+        """This request for a single server goes out, and has no answer that would tell what it has done."""
+        self.cache.invalidate(uri_hash(written, False), server)
 
     def individual(self, slot, m, now):
         """Take a single server's response: True where a stored one takes its place, or one that is asked for anew."""

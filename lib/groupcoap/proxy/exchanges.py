@@ -22,7 +22,7 @@ _RING = const(2)  # where in `mids` they are
 
 FREE = const(0)
 GROUP = const(1)
-SILENT = const(2)  # a group request whose answers nobody wants: its copies are still to go
+SILENT = const(2)  # nobody wants its answers: what is still to go are copies, or repetitions until it has arrived
 UNICAST_NON = const(3)  # the client's request was Non-confirmable
 UNICAST_CON = const(4)  # Confirmable, not yet acknowledged
 UNICAST_ACKED = const(5)  # Confirmable and acknowledged: a separate response is due

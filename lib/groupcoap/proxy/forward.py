@@ -29,6 +29,7 @@ from .reception import Reception
 from .target import PROFILE_00, names_target, target_of
 
 _UNICAST_TIMEOUT = const(60000)  # ms until a server that does not answer becomes 5.04
+_SUPPRESS_ALL = const(26)  # No-Response: 2.xx, 4.xx, 5.xx (RFC 7967)
 _COAPS_PORT = b"\x16\x34"
 _COPIES_WITHIN = const(2000)  # ms
 _TAG_BYTES = const(6)
@@ -111,7 +112,7 @@ class ForwardProxy(Reception):
             return
         if slot >= 0 and relay.kinds[slot] == SILENT:  # no response can be taken for another's
             slot = -1
-        if not repeated:
+        if not repeated or (slot < 0 and group is None):  # a repeated one may be carried out again
             wait = client.wait(now)
             if wait:
                 raise TooManyRequests("at most %d requests a minute" % client.requests, 1 + wait // 1000)
@@ -232,12 +233,22 @@ class ForwardProxy(Reception):
         self._check_limit(client, now)
         if confirmable and up.outgoing.full() and not relay.make_room(client, self._unacknowledged, now):
             raise self._busy(now, "too many requests are under way")
-        kind = UNICAST_CON if confirmable else UNICAST_NON
+        quiet = observe is None and options.uint(m, n.NO_RESPONSE, 0) & _SUPPRESS_ALL == _SUPPRESS_ALL
+        if quiet and not confirmable:
+            self._write(m, n.NON, -1, drop, put)
+            if caching is not None:
+                caching.unanswered(self._parsed(), target.address)
+            up.send(target.address)
+            return
+        kind = SILENT if quiet else UNICAST_CON if confirmable else UNICAST_NON
         slot = self._open(kind, m, peer, client, now, target, _UNICAST_TIMEOUT)
         try:
             if caching is not None:
                 self._write(m, m.type(), slot, drop, put)
-                put = caching.open_individual(slot, m, target, self._parsed(), put)
+                if quiet:
+                    caching.unanswered(self._parsed(), target.address)
+                else:
+                    put = caching.open_individual(slot, m, target, self._parsed(), put)
             self._write_observed(m, m.type(), slot, client, drop, put, observe, now)
         except ResponseError:
             relay.close(slot, now)
@@ -247,6 +258,8 @@ class ForwardProxy(Reception):
         elif not up.send_confirmable(target.address, relay, slot, now):  # making room may have taken the last place
             relay.close(slot, now)
             raise self._busy(now, "too many requests are under way")
+        if quiet:
+            self._acknowledge(m, peer)
 
     def _unacknowledged(self, slot):
         return self.relay.upstream.outgoing.has(self.relay, slot)

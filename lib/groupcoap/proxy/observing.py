@@ -60,6 +60,10 @@ class Observations:
         """Is this exchange an observation, or was it to be one?"""
         return self._wanted[slot] != 0
 
+    def active(self, slot):
+        """Has this exchange found a place as an observation?"""
+        return self._states[slot] != 0
+
     def is_of(self, slot, request):
         """Is what this exchange observes the target of this request? As it stands in upstream's buffer."""
         return self._resources[slot] == uri_hash(request)
@@ -70,6 +74,8 @@ class Observations:
         That writes into upstream's buffer.
         """
         if len(self) >= self._places:
+            for slot in range(len(self._counts)):  # is everybody still there? The next notification will show
+                self._counts[slot] = _CON_EVERY
             self._relay.make_room(client, lambda slot: self._states[slot], now)
 
     def begin(self, slot, request, now):

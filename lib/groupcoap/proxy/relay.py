@@ -274,6 +274,8 @@ class Relay(Exchanges):
 
     def acknowledged(self, slot, now):
         """A server has the request: its response may still be long in coming (Outgoing's owner)."""
+        if slot >= 0 and self.kinds[slot] == SILENT:
+            self.close(slot, now)
 
     def message_failed(self, slot, reset, now):
         """A server has reset a CON request or stayed silent; slot -1: a client has, and nothing is to be done."""
@@ -282,6 +284,8 @@ class Relay(Exchanges):
             if self.kinds[slot] == GROUP:  # another proxy
                 self.begin(slot, _NON, code)
                 self.downs[slot].send(self.peers[slot])
+                self.close(slot, now)
+            elif self.kinds[slot] == SILENT:
                 self.close(slot, now)
             else:
                 self._answer(slot, code, now)

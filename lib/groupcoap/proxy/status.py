@@ -82,7 +82,7 @@ class Status:
             "age": max(0, elapsed(now, relay.opened[slot])) // 1000,
             "left": relay.upstream.tokens.left(slot, now) // 1000,
             "answers": relay.answers(slot),
-            "observed": relay.observations is not None and relay.observations.has(slot),
+            "observed": relay.observations is not None and relay.observations.active(slot),
         }
 
     def _client(self, relay, client):
