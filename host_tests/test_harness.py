@@ -12,7 +12,7 @@ from vm import runner
 
 OTHER_VMS = ("unix", "wasm32")
 
-MIXED = '''\
+MIXED = """\
 def test_good():
     assert True
 
@@ -28,9 +28,9 @@ def test_exits():
 
 def test_good_again():
     print("after the others")
-'''
+"""
 
-CRASHING = '''\
+CRASHING = """\
 import uctypes
 
 
@@ -44,9 +44,9 @@ def test_end():
 
 def test_after():
     pass
-'''
+"""
 
-HANGING = '''\
+HANGING = """\
 def test_before():
     pass
 
@@ -54,7 +54,7 @@ def test_before():
 def test_hangs():
     while True:
         pass
-'''
+"""
 
 
 @pytest.fixture

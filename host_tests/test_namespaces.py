@@ -1,7 +1,7 @@
 """Clients and their servers in networks of their own, with the proxy alone in both: network namespaces of Linux.
 
-    clients 192.0.2.9 .. .16 ---- 192.0.2.1 proxy 198.51.100.1 ---- bridge ---- servers 198.51.100.11 .. .26
-                                                                       `------- servers 198.51.100.27 .. .42
+clients 192.0.2.9 .. .16 ---- 192.0.2.1 proxy 198.51.100.1 ---- bridge ---- servers 198.51.100.11 .. .26
+                                                                   `------- servers 198.51.100.27 .. .42
 """
 
 import contextlib

@@ -34,7 +34,6 @@ class Asking:
         """Is the exchange over, and its slot free?"""
         return self.free() == 16 and (self.items[-1] is None or isinstance(self.items[-1], RequestFailed))
 
-
     def reply(self, code=n.CONTENT, options=(), payload=b"", peer=None):
         """Answer the last request on its ACK: the next one that goes out, which is `sent` from then on."""
         sent = self.sent
@@ -48,6 +47,7 @@ class Asking:
     def failed(self):
         """Has the only request failed, and is all free again?"""
         return len(self.items) == 1 and isinstance(self.items[0], RequestFailed) and self.free() == 16
+
 
 def through(target=GROUP_URI, **settings):
     return Asking(target, proxy=PROXY, **settings)

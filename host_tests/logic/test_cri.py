@@ -137,7 +137,9 @@ def test_escaped_unreserved_character_is_that_character():
 
 
 def test_uri_that_is_not_utf8_has_no_cri():
-    assert "UTF-8" in refusal(cri_reference.from_uri, "/%ff") and "UTF-8" in refusal(cri_reference.from_uri, "coap://h?%ff")
+    assert "UTF-8" in refusal(cri_reference.from_uri, "/%ff") and "UTF-8" in refusal(
+        cri_reference.from_uri, "coap://h?%ff"
+    )
 
 
 def test_dot_segments_of_a_uri_become_discard():

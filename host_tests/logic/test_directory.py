@@ -25,9 +25,7 @@ class Registering:
         self.failures = []
         self.ends = 0
         directory = uri.parse(directory)
-        self.registration = Registration(
-            self.client, self.wire.timers, directory, name, lambda: self.links, **settings
-        )
+        self.registration = Registration(self.client, self.wire.timers, directory, name, lambda: self.links, **settings)
         self.registration.failed = self.failures.append
         self._mid = 500
         if start:

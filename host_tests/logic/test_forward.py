@@ -488,7 +488,7 @@ def test_nstart_is_the_number_of_slots_unless_said_otherwise():
 def test_full_table_is_5_03_whatever_nstart_is():
     proxy = Proxied(slots=1, nstart=8)
     proxy.asked(token=b"1")
-    assert refused(proxy, n.SERVICE_UNAVAILABLE, token=b"2").option(n.MAX_AGE) == b"\x0b"
+    assert refused(proxy, n.SERVICE_UNAVAILABLE, token=b"2").option(n.MAX_AGE) == b"\x0a"
 
 
 def test_probing_rate_bounds_what_is_sent_to_a_group():

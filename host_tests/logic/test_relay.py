@@ -473,7 +473,7 @@ def test_full_table_is_5_03_for_a_single_server_too():
     proxy = Proxied(slots=1)
     proxy.asked()
     (sent,) = proxy.ask(SINGLE, token=b"2")
-    assert sent.code == n.SERVICE_UNAVAILABLE and sent.option(n.MAX_AGE) == b"\x0b"
+    assert sent.code == n.SERVICE_UNAVAILABLE and sent.option(n.MAX_AGE) == b"\x0a"
 
 
 def test_timeout_for_a_single_server_does_not_go_on():

@@ -1,6 +1,5 @@
 """Block1 at a server (RFC 7959 §2.3, §2.5; RFC 9175 §3): uploads, put together or streamed."""
 
-
 from groupcoap import numbers as n
 from groupcoap.uploads import Streamed
 from groupcoap.errors import Forbidden

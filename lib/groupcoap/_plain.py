@@ -3,6 +3,7 @@
 A test on the unix port holds the two against each other; the docstrings are there.
 """
 
+
 def scan(buf, n, f):
     if n < 4:
         return -1

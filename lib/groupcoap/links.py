@@ -28,7 +28,6 @@ _FIELDS = (
 _LISTS = ("rt", "if", "ct", "rel", "rev")  # values with spaces between: a filter matches any of them (§4.1)
 
 
-
 class Listing:
     """The links of the `resources` (iterable, each time anew) that every parameter in `query` (bytes) matches (§4.1).
 

@@ -214,6 +214,7 @@ class Node:
         self.faults = 0
         self.started = None  # started(now) is called when the node begins,
         self.stopping = None  # and stopping(now) when it is about to end: what it does has one moment
+        self.status = None  # status() of a proxy gives its counters and tables as a dict
         self._ports = []
         self._alarm = None
         self._next = None  # the deadline that the alarm is set to

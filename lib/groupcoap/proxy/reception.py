@@ -142,4 +142,4 @@ class Reception:
                 kept.keep(place, self.down.buf, end)
 
     def _busy(self, now, text):
-        return ServiceUnavailable(text, 1 + self.relay.upstream.tokens.remaining(now) // 1000)
+        return ServiceUnavailable(text, max(1, -(-self.relay.upstream.tokens.remaining(now) // 1000)))
