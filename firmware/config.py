@@ -3,7 +3,7 @@
 import json
 
 from config_schema import KINDS, TABLES, ConfigError, checked, table, wrong
-from groupcoap import addresses
+from groupcoap import addresses, ip
 
 _COMMON = """
 role - choice ["server","proxy"]
@@ -16,6 +16,10 @@ recent_messages 128 whole 4 512
 peers 32 whole 1 128
 option_numbers null option_numbers
 transmission {} table transmission
+wifi null table wifi
+watchdog_s null number 0 3600
+log "info" choice ["error","info","debug"]
+console true boolean
 """
 
 _SERVER = """
@@ -38,6 +42,18 @@ ack_timeout_s 2 number 0.001 60
 ack_random_factor 1.5 number 1 4
 max_retransmit 4 whole 0 8
 nstart 1 whole 1 255
+""",
+    "wifi": """
+ssid - ssid
+password null password
+country null country
+hostname null hostname
+netmask "255.255.255.0" ipv4
+gateway null ipv4
+dns null ipv4
+ntp null text 64
+backoff_s 60 whole 1 3600
+refresh_s 125 whole 0 3600
 """,
     "echo": """
 threshold 152 whole 0 1152
@@ -63,7 +79,40 @@ base null text 128
 }
 
 _FAMILY = "%s: expected %s, as `address` is of %s"
-_LONGEST_LEISURE = 3600  # s  # s
+_LONGEST_LEISURE = 3600  # s
+
+
+def _ssid(value, where):
+    if not isinstance(value, str) or not 0 < len(value.encode()) <= 32:
+        wrong(where, "the name of a Wi-Fi network, 1 to 32 bytes", value)
+    return value
+
+
+def _password(value, where):
+    """WPA's: what is wrong with it is told without telling it."""
+    if not isinstance(value, str) or not 8 <= len(value.encode()) <= 63:
+        raise ConfigError("%s: expected a text of 8 to 63 bytes, or null for an open network" % where)
+    return value
+
+
+def _country(value, where):
+    if not isinstance(value, str) or len(value) != 2 or not all("A" <= letter <= "Z" for letter in value):
+        wrong(where, 'the two capital letters of a country, such as "DE"', value)
+    return value
+
+
+def _hostname(value, where):
+    allowed = "abcdefghijklmnopqrstuvwxyz0123456789-"
+    if not isinstance(value, str) or not 0 < len(value) <= 32 or not all(c in allowed for c in value.lower()):
+        wrong(where, "a name of 1 to 32 letters, digits and hyphens", value)
+    return value
+
+
+def _ipv4(value, where):
+    """An IPv4 address as text, which is what the radio takes."""
+    if not isinstance(value, str) or not ip.ipv4(value):
+        wrong(where, 'an IPv4 address such as "192.0.2.1"', value)
+    return value
 
 
 def _echo(value, where):
@@ -99,6 +148,11 @@ def _resources(value, where):
 
 
 TABLES.update(_TABLES)
+KINDS["ssid"] = _ssid
+KINDS["password"] = _password
+KINDS["country"] = _country
+KINDS["hostname"] = _hostname
+KINDS["ipv4"] = _ipv4
 KINDS["echo"] = _echo
 KINDS["option_numbers"] = _option_numbers
 KINDS["resources"] = _resources
@@ -152,10 +206,15 @@ def _set_leisure(found):
         found["leisure_s"] = ms / 1000
 
 
-def check(value, on_board=False):
-    """The configuration in this decoded JSON value, every key filled in. Raises ConfigError."""
+def check(value, on_board=False, defaults=None):
+    """The configuration in this decoded JSON value, every key filled in. Raises ConfigError.
+
+    defaults: a board's own, instead of the usual ones.
+    """
     if not isinstance(value, dict):
         wrong("configuration", "a JSON object", value)
+    if defaults:
+        value = dict(defaults, **value)
     proxy = value.get("role") == "proxy"
     if proxy:
         import config_proxy
@@ -173,8 +232,11 @@ def check(value, on_board=False):
     return found
 
 
-def load(path, on_board=False):
-    """The configuration in this file. Raises ConfigError, also for a file that cannot be read or is not JSON."""
+def load(path, on_board=False, defaults=None):
+    """The configuration in this file; defaults: as `check`'s.
+
+    Raises ConfigError, also for a file that cannot be read or is not JSON.
+    """
     try:
         with open(path) as f:
             value = json.load(f)
@@ -182,4 +244,4 @@ def load(path, on_board=False):
         raise ConfigError("%s: cannot be read (error %s)" % (path, e.errno))
     except ValueError:
         raise ConfigError("%s: expected JSON" % path)
-    return check(value, on_board)
+    return check(value, on_board, defaults)

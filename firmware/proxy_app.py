@@ -86,10 +86,17 @@ def build(node, config):
                 roles.append(ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings))
     for role in roles:
         role.down.role = role
-    if proxy["status"]:
-        from groupcoap.proxy.status import Status
 
-        node.status = Status(roles, platform.clock, node.lost).read
+    def moved(old, new):
+        for role in roles:
+            role.move(old, new)
+        if relay.chain is not None and relay.chain.own == old:
+            relay.chain.own = new
+
+    node.moved = moved
+    from groupcoap.proxy.status import Status
+
+    node.status = Status(roles, platform.clock, node.lost, proxy["status"]).read
     return downstream
 
 

@@ -122,8 +122,8 @@ def test_an_image_of_another_role_is_refused_in_one_line(lan, tmp_path):
 
 def test_an_image_holds_what_its_role_needs_alone():
     server, proxy = (set(romfs.modules(role)) for role in romfs.ROLES)
-    assert {"main", "server_app", "groupcoap.directory", "groupcoap.hot", "groupcoap.net._board"} <= server
-    assert {"main", "proxy_app", "groupcoap.proxy", "groupcoap.proxy.relay", "groupcoap.net._board"} <= proxy
+    assert {"run", "server_app", "groupcoap.directory", "groupcoap.hot", "groupcoap.net._rp2"} <= server
+    assert {"run", "proxy_app", "groupcoap.proxy", "groupcoap.proxy.relay", "groupcoap.net._rp2"} <= proxy
     assert not [name for name in server if name == "proxy_app" or name.startswith("groupcoap.proxy")]
     assert not {"server_app", "groupcoap.directory", romfs.COMPUTER} & proxy
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Build the ROMFS image of a role: its modules as bytecode, which the VM runs where it lies.
 
-An image holds what the role's `main` can import and nothing else: what its configuration does not ask for stays flash,
+An image holds what the role's `run` can import and nothing else: what its configuration does not ask for stays flash,
 but the other role's code is left out.
 """
 
@@ -59,7 +59,7 @@ def modules(role):
     """{name: path of its source} of all modules that a node of this role may import."""
     values = compiled.constants(compiled.NUMBERS.read_text())
     apart = {COMPUTER, *(f"{other}_app" for other in ROLES if other != role)}
-    found, left = {}, ["main"]
+    found, left = {}, ["run"]
     while left:
         name = left.pop()
         path = source_of(name)

@@ -1,6 +1,6 @@
 # Run a node from a ROMFS image on the unix port, as a board does from its flash: the image takes its own size of heap.
 #
-#     micropython -X heapsize=300K tools/romfs_main.py IMAGE CONFIG.json
+#     micropython -X heapsize=300K tools/romfs_main.py IMAGE CONFIG.json [CONSOLE]
 import os
 import sys
 import vfs
@@ -18,17 +18,17 @@ def mount(path):
     return len(image)
 
 
-def run(image, config):
+def run(image, config, console=None):
     """Run the node of this configuration: its exit status, 2 and one line on stderr for what no node can be made of."""
     try:
         mount(image)
-        import main
+        import run
 
-        return main.main(config)
+        return run.main(config, console)
     except (OSError, ImportError) as e:  # no image, or one of another role
         print("groupcoap: %s: %s" % (image, e), file=sys.stderr)
         return 2
 
 
 if __name__ == "__main__":
-    sys.exit(run(*sys.argv[1:3]))
+    sys.exit(run(*sys.argv[1:4]))

@@ -1,4 +1,4 @@
-# A proxy as firmware/main.py runs it, the receive buffer of whose upstream socket is cut to BUFFER bytes (SO_RCVBUF; 0:
+# A proxy as firmware/run.py runs it, the receive buffer of whose upstream socket is cut to BUFFER bytes (SO_RCVBUF; 0:
 # it stays as it is). A datagram to CONTROL_ADDRESS is answered with JSON: the bytes of heap in use once the garbage is
 # collected, the datagrams that the upstream socket had no room for, and the responses that no exchange waited for.
 #
@@ -10,7 +10,7 @@ import json
 import socket
 import sys
 
-import main
+import run as firmware
 from groupcoap import ip
 from groupcoap.net import platform
 from groupcoap.net.node import Node
@@ -43,7 +43,7 @@ async def run(path, control, buffer):
     node = CountingNode()
     node.buffer = int(buffer)
     asyncio.create_task(node.tell(platform.own_socket(ip.ip_bytes(control) + b"\x16\x33")))
-    await main.run(main.load(path), node)
+    await firmware.run(firmware.load(path), node)
 
 
 try:

@@ -1,10 +1,10 @@
-# A server as firmware/main.py runs it, to which the first DEAF datagrams of each group request are lost.
+# A server as firmware/run.py runs it, to which the first DEAF datagrams of each group request are lost.
 #
 #     MICROPYPATH=build/mpy/x64:host_tests/vm:.frozen micropython -X heapsize=256K -m deaf_node CONFIG.json DEAF
 import asyncio
 import sys
 
-import main
+import run as firmware
 from groupcoap.net.node import Node
 
 
@@ -34,6 +34,6 @@ class DeafNode(Node):
 node = DeafNode()
 node.deaf = int(sys.argv[2])
 try:
-    asyncio.run(main.run(main.load(sys.argv[1]), node))
+    asyncio.run(firmware.run(firmware.load(sys.argv[1]), node))
 except KeyboardInterrupt:
     pass

@@ -1,4 +1,4 @@
-# A node as firmware/main.py runs it, that also tells its heap: a datagram to CONTROL_ADDRESS is answered with the
+# A node as firmware/run.py runs it, that also tells its heap: a datagram to CONTROL_ADDRESS is answered with the
 # bytes in use once the garbage is collected.
 #
 #     MICROPYPATH=build/mpy/x64:.frozen micropython -X heapsize=256K heap_node.py CONFIG.json CONTROL_ADDRESS
@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 
-import main
+import run as firmware
 from groupcoap import uri
 from groupcoap.net import platform
 
@@ -22,7 +22,7 @@ async def tell(s):
 
 async def run(config, control):
     asyncio.create_task(tell(platform.own_socket(uri.pack(control, 5683))))
-    await main.run(config)
+    await firmware.run(config)
 
 
-asyncio.run(run(main.load(sys.argv[1]), sys.argv[2]))
+asyncio.run(run(firmware.load(sys.argv[1]), sys.argv[2]))

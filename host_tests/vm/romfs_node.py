@@ -47,15 +47,15 @@ async def tell(s, node):
 
 
 async def run(path, control, package=None):
-    node = main.Node()
+    node = firmware.Node()
     asyncio.create_task(tell(platform.own_socket(ip.ip_bytes(control) + b"\x16\x33"), node))
-    config = main.load(path)
+    config = firmware.load(path)
     for name in os.listdir(romfs_main.ROM + "/" + package.replace(".", "/")) if package else ():
         __import__(package + "." + name[: -len(".mpy")])
-    await main.run(config, node)
+    await firmware.run(config, node)
 
 
-import main  # noqa: E402
+import run as firmware  # noqa: E402
 from groupcoap import ip  # noqa: E402
 from groupcoap.net import platform  # noqa: E402
 

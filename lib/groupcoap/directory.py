@@ -81,6 +81,15 @@ class Registration:
         if self._step == _OFF:
             self._begin(now)
 
+    def again(self, now):
+        """Register anew where that is wanted: the own address, which the directory has read off, is another now."""
+        if self._wanted:
+            if self._busy:
+                self._client.cancel(self._slot, now)
+                self._busy = False
+            self._outcome = None
+            self._begin(now)
+
     def stop(self, now, done=None):
         """Take the registration back; done() is called when the directory knows, or cannot be told."""
         self._wanted = False

@@ -74,7 +74,6 @@ class Server:
     ):
         self.endpoint = endpoint
         self._reply = endpoint.reply
-        self.address = address
         self.resources = {}
         self._entries = {}  # by hash of the path: what a plain GET needs
         self._szx = block.szx_of(block_size)
@@ -106,11 +105,16 @@ class Server:
         self.downloads = Downloads(self, downloads, self._szx, lifetime)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
-        self._origin = bytearray(20)
-        length = write_response_forwarding(self._origin, 0, address) if address else 0
-        self._origin = bytes(self._origin[:length])
+        self.move(None, address)
         self.add(Resource(_CORE, content_format=n.LINK_FORMAT, group=True), GET=self.links)
         self._abbreviations = {0: path_hash([b".well-known", b"core"])}  # Uri-Path-Abbrev
+
+    def move(self, old, address):
+        """Be at this packed address from now on (Node.moved)."""
+        self.address = address
+        origin = bytearray(20)
+        length = write_response_forwarding(origin, 0, address) if address else 0
+        self._origin = bytes(origin[:length])
 
     def join(self, leisure=DEFAULT_LEISURE, address=None):
         """Count one more membership, with its Leisure in ms: the number by which `Endpoint.receive` is to name it.

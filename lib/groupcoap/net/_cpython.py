@@ -68,6 +68,11 @@ def leave(s, group, own):
     """Nothing: a membership ends with the socket."""
 
 
+def refresh(s, group, own):
+    """False: the kernel answers the network's queries by itself."""
+    return False
+
+
 def pending(s):
     """A function that tells whether a datagram (or an error) waits at this socket."""
     return lambda: bool(select.select((s,), (), (), 0)[0])

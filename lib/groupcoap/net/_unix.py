@@ -43,3 +43,8 @@ def group_socket(group, own, interface):
 
 def leave(s, group, own):
     """Nothing: a membership ends with the socket."""
+
+
+def refresh(s, group, own):
+    """False: the kernel answers the network's queries by itself."""
+    return False

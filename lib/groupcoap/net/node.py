@@ -16,7 +16,8 @@ from ..timers import Timers, elapsed
 from . import platform
 
 _BURST = const(32)
-_VIEWS = const(64)
+_VIEWS = const(64)  # views of datagrams up to so many bytes are kept, each,
+_LONGER = const(16)  # and so many of longer ones
 _SMALL = const(128)  # bytes of a datagram that is taken even into a heap in pieces
 
 
@@ -37,8 +38,30 @@ class Link:
     def open(self, port):
         """Open the own socket, for the first time or again. Raises OSError."""
         s = platform.own_socket(self.address, self._interface, self._ttl)
-        self._sendto = s.sendto
+        self._send_by(s.sendto)
         return s
+
+    def _send_by(self, sendto):
+        # This function of the own socket; while datagrams are watched, one that shows them.
+        self._plain_sendto = sendto
+        seen = self._node.seen
+
+        def shown(view, raw):
+            seen(True, view, len(view), platform.packed(raw))
+            sendto(view, raw)
+
+        self._sendto = shown if seen else sendto
+
+    def _receiver(self, s):
+        # The recvfrom of a socket; while datagrams are watched, one that shows them.
+        seen = self._node.seen
+
+        def shown(size):
+            data, raw = s.recvfrom(size)
+            seen(False, data, len(data), platform.packed(raw))
+            return data, raw
+
+        return shown if seen else s.recvfrom
 
     def lost(self):
         """Datagrams that its sockets had no room for, where the platform tells; one opened anew counts from 0."""
@@ -56,6 +79,7 @@ class Link:
         # called. own: the buffer that nearly all of them are in.
         zone = platform.zone(self._interface)
         views = [None] * (_VIEWS + 1)  # of that buffer, by length: made once, as each takes heap
+        longer = [own[:0]] * _LONGER  # the last one of each length, modulo the number of places
         last = [None, None]  # a peer, and its socket address
 
         def transmit(
@@ -65,6 +89,7 @@ class Link:
             link=self,
             own=own,
             views=views,
+            longer=longer,
             raw_of=self._raws.get,
             last=last,
         ):
@@ -72,8 +97,12 @@ class Link:
             if peer is not last[0]:
                 last[1] = raw_of(peer) or platform.sockaddr(peer, zone)
                 last[0] = peer
-            if buf is not own or length > _VIEWS:
+            if buf is not own:
                 view = memoryview(buf)[:length]
+            elif length > _VIEWS:
+                view = longer[length % _LONGER]
+                if len(view) != length:
+                    longer[length % _LONGER] = view = memoryview(buf)[:length]
             else:
                 view = views[length]
                 if view is None:
@@ -126,7 +155,7 @@ class Link:
         clock = platform.clock
         wake = self._node.wake
         waits = platform.pending(s) if s else None
-        recvfrom = s.recvfrom if s else None
+        recvfrom = self._receiver(s) if s else None
         receive = self.endpoint.receive
         peer_of = self._peers.get
         size = MAX_DATAGRAM + 1  # so that one that is too long shows
@@ -137,7 +166,7 @@ class Link:
                 try:
                     port.socket = s = port.open(port)
                     waits = platform.pending(s)
-                    recvfrom = s.recvfrom
+                    recvfrom = self._receiver(s)
                 except (OSError, ValueError):
                     await asyncio.sleep(1)
             if left > 0:
@@ -214,7 +243,10 @@ class Node:
         self.faults = 0
         self.started = None  # started(now) is called when the node begins,
         self.stopping = None  # and stopping(now) when it is about to end: what it does has one moment
+        self.moved = None  # moved(old, new) is told another own address, packed, than until now
         self.status = None  # status() of a proxy gives its counters and tables as a dict
+        self.report = platform.report  # report(error) prints an exception that should not have been
+        self.seen = None  # seen(sent, data, length, peer) is shown every datagram, once `watch` has been called
         self._ports = []
         self._alarm = None
         self._next = None  # the deadline that the alarm is set to
@@ -285,6 +317,46 @@ class Node:
                 port.reopen = True
                 self._change(port)
 
+    def refresh(self):
+        """Tell the network of all memberships anew, where that can be done without closing a socket."""
+        for port in self._ports:
+            for group, _ in port.members:
+                try:
+                    if group and port.socket is not None:
+                        platform.refresh(port.socket, group, port.link.address)
+                except OSError:  # the interface is not there: `rejoin` follows when it is
+                    break
+
+    def move(self, old, new):
+        """Give what has the own IP address `old` the address `new` instead, 4 or 16 bytes, and join all groups from it.
+
+        Its sockets are opened anew, again and again until they can be.
+        """
+        for link in self.links:
+            if link.address[:-2] == old:
+                before, link.address = link.address, new + link.address[-2:]
+                for port in self._ports:
+                    if port.link is link:
+                        for group, _ in port.members:
+                            if group:
+                                self._drop(port, group)
+                        port.reopen = True
+                        self._change(port)
+                if self.moved is not None:
+                    self.moved(before, link.address)
+
+    def groups(self):
+        """The packed addresses of the groups that it is a member of."""
+        return [group for port in self._ports for group, _ in port.members if group]
+
+    def watch(self, seen):
+        """Show every datagram to seen(sent, data, length, peer), packed, until it is None: was it sent there?"""
+        self.seen = seen
+        for link in self.links:
+            link._send_by(link._plain_sendto)
+        for port in self._ports:
+            self._change(port)
+
     def _port_of(self, link, group):
         for port in self._ports:
             for member in port.members:
@@ -353,7 +425,7 @@ class Node:
     def fault(self, error):
         """Report an exception that should not have been: the node goes on."""
         self.faults += 1
-        platform.report(error)
+        self.report(error)
 
     def wake(self, now):
         """Heed the timers: they may have an earlier deadline than a moment ago."""

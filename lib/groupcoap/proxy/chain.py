@@ -27,7 +27,7 @@ class Chain:
         self._relay = relay
         self.hop = hop
         self.back = back
-        self._own_address = own
+        self.own = own
         self._passed = Message()
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._reply_from = options.number(options.REPLY_FROM)
@@ -54,13 +54,13 @@ class Chain:
 
         That is written into upstream's buffer.
         """
-        if m.code != n.HOP_LIMIT_REACHED or not self._relay.hops[slot] or self._own_address is None:
+        if m.code != n.HOP_LIMIT_REACHED or not self._relay.hops[slot] or self.own is None:
             return m
         out = self._relay.upstream.out
         out.begin(n.NON, m.code, 0)
         m.rewind()
         out.copy_options(m)
-        trace = address_text(self._own_address).encode() + b" " + bytes(m.payload())
+        trace = address_text(self.own).encode() + b" " + bytes(m.payload())
         if out.end + 1 + len(trace) <= out.size - _HEADER:
             out.payload(trace)
         else:

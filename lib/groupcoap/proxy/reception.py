@@ -31,6 +31,11 @@ class Reception:
         self.refusals = {}  # by response code
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
 
+    def move(self, old, new):
+        """Be at the packed own address `new`, if until now it was `old` (Node.moved)."""
+        if self.address == old:
+            self.address = new
+
     def request(self, m, peer, group, now, repeated=False):
         """Take a request (Endpoint's role)."""
         if group:

@@ -110,6 +110,14 @@ class ReverseProxy(ForwardProxy):
                     self._servers[own] = server
             stand_in.name_by(address, self.names.number)
 
+    def move(self, old, new):
+        """Be at the packed own address `new`, if until now it was `old` (Node.moved)."""
+        if self.address == old:
+            for stand_in in self._stand_ins:
+                if stand_in.names is not None:
+                    stand_in.names.move(new)
+        ForwardProxy.move(self, old, new)
+
     def addresses(self):
         """The packed own addresses that clients may talk to for a group, or for a server."""
         return [stand_in.key for stand_in in self._stand_ins if stand_in.kind == ADDRESS] + list(self._servers)
@@ -140,6 +148,11 @@ class _Names(Names):
         Names.__init__(self, number, self._value)
         self._stand_in = stand_in
         self._own = own
+
+    def move(self, own):
+        """Name another own address from now on."""
+        self._own = own
+        self._known.clear()
 
     def _value(self, buf, at, peer):
         stand_in = self._stand_in

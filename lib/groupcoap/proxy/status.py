@@ -19,12 +19,15 @@ _LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
 
 class Status:
     """proxies: the roles of the client-facing endpoints, the first of which has /.proxy/status; clock() gives the time
-    now, ms; lost() how many datagrams the network's buffers have lost, or None where that is not known."""
+    now, ms; lost() how many datagrams the network's buffers have lost, or None where that is not known. served: is
+    there such a resource, or is it for `read` alone?"""
 
-    def __init__(self, proxies, clock, lost=None):
+    def __init__(self, proxies, clock, lost=None, served=True):
         self._proxies = proxies
         self._clock = clock
         self._lost = lost
+        if not served:
+            return
         hashed = proxies[0].local.add(PATH, n.CBOR, lambda: cbor.dumps(self.read()))
         for proxy in proxies:
             proxy.private = hashed
