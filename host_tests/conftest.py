@@ -47,3 +47,12 @@ def node(lan, tmp_path):
             failures.append(str(failure))
         print(f"--- {each.role} {each.uri}\n{each.stderr()}", end="")  # shown where a test fails
     assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def board(tmp_path):
+    """board(*options of tools/board, flash=None) starts a board on this desk; all are ended at the end."""
+    import boards
+
+    with boards.boards(tmp_path) as start:
+        yield start

@@ -1,0 +1,9 @@
+# The board on this desk (tools/board): MicroPython's unix port behind a pseudo-terminal.
+NAME = "UNIX"
+PORT = "unix"
+LED = "LED"
+LED_ON = 1
+BUTTON = "BUTTON"
+BUTTON_PRESSED = 0
+WATCHDOG_MS = 8000
+DEFAULTS = {"token_slots": 16, "recent_messages": 128, "peers": 32}
