@@ -54,7 +54,7 @@ def keep(text):
             sys.modules.pop(module, None)
     with open(CONFIG + ".new", "w") as f:
         f.write(text)
-    os.rename(CONFIG + ".new", CONFIG)
+    os.rename(CONFIG[1:] + ".new", CONFIG[1:])  # relative: of two absolute paths the unix port's flash loses one
 
 
 async def provision(attended):

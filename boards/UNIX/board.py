@@ -7,3 +7,6 @@ BUTTON = "BUTTON"
 BUTTON_PRESSED = 0
 WATCHDOG_MS = 8000
 DEFAULTS = {"token_slots": 16, "recent_messages": 128, "peers": 32}
+TIMER = -1
+STATION = {}
+ACCESS_POINT = {}
