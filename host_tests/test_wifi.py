@@ -1,12 +1,14 @@
-"""A board in a Wi-Fi network that misbehaves: the firmware on MicroPython's unix port, with a stand-in for the radio and
-for lwIP's sockets (host_tests/standin). Each time it is back in its groups within the back-off that it promises."""
+"""A board in a Wi-Fi network that misbehaves: the firmware on MicroPython's unix port.
+
+The radio and lwIP's sockets are stand-ins (host_tests/standin). Each time the board is back in its groups within the
+back-off that it promises.
+"""
 
 import json
 import shutil
 import sys
 import time
 
-import boards
 import peers
 import pytest
 import support

@@ -59,7 +59,7 @@ class WLAN:
             return self._active
         if on == self._active:
             return on
-        if on and any([other._active for other in self._made.values()]):
+        if on and any(other._active for other in self._made.values()):
             raise OSError(16)
         self._active = on
         self._settings = {}  # power save is on again

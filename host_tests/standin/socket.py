@@ -1,6 +1,6 @@
-# Stands in for `socket` on a computer: UDP sockets as lwIP's on RP2 and ESP32 are, over those of the unix port. While the
-# radio has no address nothing is sent and nothing comes; memberships are the network interface's and are forgotten with
-# it; a socket keeps few datagrams; an empty one closes an ESP32's for good.
+# Stands in for `socket` on a computer: UDP sockets as lwIP's on RP2 and ESP32 are, over those of the unix port. While
+# the radio has no address nothing is sent and nothing comes; memberships are the network interface's and are forgotten
+# with it; a socket keeps few datagrams; an empty one closes an ESP32's for good.
 import errno
 import io
 
@@ -64,7 +64,7 @@ class socket(io.IOBase):
                 if group not in air.joined:
                     air.heard("join " + group)
                 air.joined[group] = air.joined.get(group, 0) + 1
-                if not any([of == group for _, of in self._real]) and self._bound[0] in ("0.0.0.0", group):
+                if not any(of == group for _, of in self._real) and self._bound[0] in ("0.0.0.0", group):
                     s = _open((group, self._bound[1]))
                     s.setsockopt(0, 35, value[:4] + _LOOPBACK)
                     self._real.append((s, group))

@@ -3,8 +3,8 @@
     micropython -c "import _desk; _desk.boot(globals())" RAW CAUSE ID FLASH DESK PINS ROM [PATH ...]
 
 RAW: "1" after a soft reset in the raw REPL, where main.py stays untouched. CAUSE: what machine.reset_cause() says. ID:
-eight bytes as hexadecimal digits. Then folders of the computer, that of the flash, of the watchdog, of the pins; the file
-of the ROM partition, or ""; folders that come first in sys.path.
+eight bytes as hexadecimal digits. Then folders of the computer, that of the flash, of the watchdog, of the pins; the
+file of the ROM partition, or ""; folders that come first in sys.path.
 """
 
 import binascii
@@ -22,7 +22,8 @@ def boot(names):
     path = sys.argv[8:]
     sys.argv[:] = []
     machine.told.update({"cause": int(cause), "id": binascii.unhexlify(uid)})
-    machine.told.update({"desk": vfs.VfsPosix(desk), "pins": vfs.VfsPosix(pins)})  # mounted, they would show in the flash
+    # Not mounted: they would show in the flash.
+    machine.told.update({"desk": vfs.VfsPosix(desk), "pins": vfs.VfsPosix(pins)})
     partition = None
     if rom:
         import _rom

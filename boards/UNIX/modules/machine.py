@@ -1,8 +1,8 @@
 """What a board's `machine` has and the unix port's has not; the port's own names are in it, too.
 
-Two folders of the computer are behind it, which _desk opens. One has `watchdog`, a file that holds the timeout in ms and
-whose time is that of the last feed: tools/board looks at it. One has a file a pin, with its level: a test presses a button
-by writing one.
+Two folders of the computer are behind it, which _desk opens. One has `watchdog`, a file that holds the timeout in ms
+and whose time is that of the last feed: tools/board looks at it. One has a file a pin, with its level: a test presses a
+button by writing one.
 """
 
 import os
