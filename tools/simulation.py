@@ -134,6 +134,9 @@ class Network:
         self.under_way = 0
         self.last = 0  # when the last datagram arrived
         self.trace = None
+        self.cut = (
+            frozenset()
+        )  # packed addresses that are not in the network now: what they send, or is for them, is lost
         self.spared = frozenset()  # packed addresses; nothing that they send, or that is sent to them alone, gets lost
 
     def attach(self, address, receive):
@@ -180,7 +183,9 @@ class Network:
             self.doubled += 1
             copies = 2
         for _ in range(copies):
-            if self.loss and chance() < self.loss and source not in self.spared and address not in self.spared:
+            cut = source in self.cut or address in self.cut
+            spared = source in self.spared or address in self.spared
+            if cut or (self.loss and chance() < self.loss and not spared):
                 self.lost += 1
                 self._tell("lost", source, address, data)
                 continue
