@@ -137,8 +137,8 @@ class Console:
             self._write("%r\r\n" % (result,))
 
     def _answer(self, line):
-        words = str(bytes(line[1:]), "utf-8").split(" ")
         try:
+            words = str(bytes(line[1:]), "utf-8").split(" ")
             if self._too_long:
                 raise ValueError("a line of more than %d bytes" % _LONGEST)
             if words[0] not in self._commands:

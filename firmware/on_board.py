@@ -7,6 +7,7 @@ from when the node is ready, so that it cannot bite before; afterwards a timer f
 
 import asyncio
 import os
+import time
 
 import board
 from attended import Attended
@@ -33,6 +34,30 @@ def button_held():
     from machine import Pin
 
     return Pin(board.BUTTON, Pin.IN, Pin.PULL_UP).value() == board.BUTTON_PRESSED
+
+
+def safe_mode_asked():
+    """Is there the marker, or does somebody press the button in the first moments?
+
+    Held while the power comes, that button starts the chip's own loader instead: the light says when to press it.
+    """
+    if exists(SAFE_MODE):
+        return True
+    light = None
+    if board.LED is not None and board.BUTTON_MS:
+        from machine import Pin
+
+        light = Pin(board.LED, Pin.OUT)
+        light.value(board.LED_ON)
+    begun = time.ticks_ms()
+    while True:
+        held = button_held()
+        if held or time.ticks_diff(time.ticks_ms(), begun) >= board.BUTTON_MS:
+            break
+        time.sleep_ms(20)
+    if light is not None:
+        light.value(1 - board.LED_ON)
+    return held
 
 
 def exists(path):
@@ -190,8 +215,8 @@ class OnBoard(Attended):
 
 def run():
     """Run the node of /config.json. Where there is none, and Wi-Fi, wait to be given one."""
-    if exists(SAFE_MODE) or button_held():
-        print("safe mode: no node is started; remove %s, or let go of the button, and reset" % SAFE_MODE)
+    if safe_mode_asked():
+        print("safe mode: no node is started; remove %s where it is there, and reset" % SAFE_MODE)
         return
     if not exists(CONFIG):
         print("no %s: `make deploy` puts one there, or tools/configure" % CONFIG)
