@@ -1,0 +1,4 @@
+# The port's own definition of this board, with a partition for a ROMFS image.
+
+include(boards/ESP32_GENERIC/mpconfigboard.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/../esp32.cmake)

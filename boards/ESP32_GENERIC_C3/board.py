@@ -1,0 +1,12 @@
+"""A module with an ESP32-C3: 400 KB of RAM, 110 to 160 KB of heap in pieces; 4 MiB of flash or more."""
+
+NAME = "ESP32_GENERIC_C3"
+PORT = "esp32"
+ARCH = "rv32imc"
+MACHINE = "ESP32C3 module"
+LED = None  # on no pin that all modules share
+LED_ON = 1
+BUTTON = 9  # BOOT
+BUTTON_PRESSED = 0
+WATCHDOG_MS = 30000  # any time would do
+DEFAULTS = {"token_slots": 16, "recent_messages": 128, "peers": 32}

@@ -1,0 +1,12 @@
+"""Raspberry Pi Pico 2 W: RP2350, 520 KB of RAM, more than 400 KB of heap; 4 MiB of flash."""
+
+NAME = "RPI_PICO2_W"
+PORT = "rp2"
+ARCH = "armv7emsp"
+MACHINE = "Raspberry Pi Pico 2 W"
+LED = "LED"
+LED_ON = 1
+BUTTON = "BOOTSEL"
+BUTTON_PRESSED = 1
+WATCHDOG_MS = 8388  # the chip would take twice as long, MicroPython up to v1.28 does not
+DEFAULTS = {"token_slots": 32, "recent_messages": 512, "peers": 128}

@@ -1,0 +1,2 @@
+include("$(PORT_DIR)/boards/RPI_PICO2_W/manifest.py")
+include("$(BOARD_DIR)/../manifest.py")
