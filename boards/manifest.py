@@ -8,5 +8,5 @@ import frozen  # noqa: E402
 
 sys.path.pop(0)
 
-freeze(*frozen.written())  # noqa: F821
-module("board.py", base_path="$(BOARD_DIR)")  # noqa: F821
+freeze(*frozen.written())
+module("board.py", base_path="$(BOARD_DIR)")
