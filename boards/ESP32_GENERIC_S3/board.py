@@ -1,4 +1,4 @@
-"""A module with an ESP32-S3: 512 KB of RAM, more than 200 KB of heap in pieces, PSRAM beyond; 4 MiB of flash or more."""
+"""A module with an ESP32-S3: 512 KB of RAM, more than 200 KB of heap in pieces, or PSRAM; 4 MiB of flash or more."""
 
 NAME = "ESP32_GENERIC_S3"
 PORT = "esp32"
