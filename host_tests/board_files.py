@@ -19,6 +19,7 @@ def data(name):
     """The names of a board's board.py."""
     found = {}
     exec((FOLDER / name / "board.py").read_text(), {"__builtins__": {}}, found)
+    del found["__doc__"]
     return found
 
 
