@@ -30,7 +30,8 @@ RP2 = [name for name in BUILT if board_files.data(name)["PORT"] == "rp2"]
 FOREIGN = {name: ["$(PORT_DIR)/boards/manifest.py"] for name in ESP32}
 FOREIGN |= {name: [f"$(PORT_DIR)/boards/{name}/manifest.py"] for name in RP2}
 COMPUTERS = {"groupcoap.net._unix", "groupcoap.net._cpython", "groupcoap.net._inet"}
-KEYS = ["ARCH", "BUTTON", "BUTTON_PRESSED", "DEFAULTS", "LED", "LED_ON", "MACHINE", "NAME", "PORT", "WATCHDOG_MS"]
+KEYS = ["ACCESS_POINT", "ARCH", "BUTTON", "BUTTON_MS", "BUTTON_PRESSED", "DEFAULTS", "LED", "LED_ON", "MACHINE", "NAME"]
+KEYS += ["PORT", "STATION", "TIMER", "WATCHDOG_MS"]
 FOR_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MICROPYTHON_DIR", "BOARD", "PORT")
 PROGRAMS = ("esptool.py", "picotool", "idf.py", "cmake", "arm-none-eabi-gcc")
 LINKED = sorted([support.REPO / "README.md", *(support.REPO / "docs").glob("*.md"), *FOLDER.rglob("README.md")])
