@@ -168,17 +168,18 @@ def _row(width, columns, widths, cells, gap):
 
 
 class Section:
-    """Lines that stay together, and rows below them that may be cut where there is little room.
+    """Lines that stay together, and rows below them that may be cut where there is little room, to `few` of them.
 
     weight: the sections with the least are left out first; last: of the rows, the last are kept.
     """
 
-    def __init__(self, name, weight, lines, rows=(), last=False):
+    def __init__(self, name, weight, lines, rows=(), last=False, few=1):
         self.name, self.weight = name, weight
         self.lines, self.rows, self.last = list(lines), list(rows), last
+        self.few = min(few, len(self.rows))
 
     def least(self):
-        return len(self.lines) + (1 if self.rows else 0)
+        return len(self.lines) + self.few
 
     def cut(self, rows):
         """All its lines, with so many rows: where some are missing, one of them says how many."""
@@ -194,15 +195,15 @@ def more(left_out, what=""):
     return Text(f"+{left_out} more{what}", "yellow")
 
 
-def fit(sections, width, height):
-    """The lines of these sections in so much room. What is left out is said."""
-    kept = [section for section in sections if section.least()]
-    left_out = []
+def fit(sections, width, height, skip=0):
+    """The lines of these sections in so much room, without so many behind the first. What is left out is said."""
+    left_out = sections[1 : 1 + skip]
+    kept = [section for section in sections if section.least() and section not in left_out]
     while kept and sum(section.least() for section in kept) + bool(left_out) > height:
         left_out.append(min(kept, key=lambda section: section.weight))
         kept.remove(left_out[-1])
     room = height - sum(section.least() for section in kept) - bool(left_out)
-    rows = {section: min(1, len(section.rows)) for section in kept}
+    rows = {section: section.few for section in kept}
     while room > 0 and (wanting := [section for section in kept if rows[section] < len(section.rows)]):
         for section in wanting[:room]:
             rows[section] += 1

@@ -33,6 +33,7 @@ WIDE = 120  # columns
 ROOMY = 60  # columns from which a table has all that it can have
 KEYS = (
     ("arrows, Tab", "select a node"),
+    ("Space", "go on to what has found no room"),
     ("p", "pause the view, go on"),
     ("j", "write what is known of all nodes into monitor-TIME.json"),
     ("r", "stop the selected node and open its plain REPL; Ctrl-] comes back"),
@@ -43,10 +44,11 @@ STATE_STYLES = {"running": "green", "connecting": "yellow", "provisioning": "yel
 
 
 class Mode:
-    """What the frame shows beside the nodes: which is selected, paused or not, help, and a line in place of the keys."""
+    """What the frame shows beside the nodes: which is selected, how many of its sections are skipped, paused
+    or not, help, and a line in place of the keys."""
 
     def __init__(self):
-        self.selected = 0
+        self.selected = self.skip = 0
         self.paused = self.help = False
         self.message = None
 
@@ -170,17 +172,17 @@ def exchanges_section(status, width, glyphs):
         head.append("  ")
     head.append(words)
     exchanges = [each for each in list_of(proxy, "exchanges") if isinstance(each, dict)]
-    wide = width >= 56
+    wide = width >= 44
     columns = [Column("target", True), *([Column("client", True)] if wide else []), Column("age", right=True)]
     columns += [Column("left", right=True), Column("answers", right=True), Column("")]
     rows = []
     for each in exchanges:
-        kind = "observed" if each.get("observed") is True else "group" if each.get("group") is True else ""
+        kind = "obs" if each.get("observed") is True else "grp" if each.get("group") is True else ""
         row = [shown(each.get("target")), *([shown(each.get("client"))] if wide else []), duration(each.get("age"))]
-        rows.append([*row, duration(each.get("left")), shown(each.get("answers")), Text(kind if wide else kind[:3])])
+        rows.append([*row, duration(each.get("left")), shown(each.get("answers")), kind])
     title, lines = table(width, columns, rows)
     lines = unlisted(lines, taken)
-    return Section("slots", 90, [head, title] if lines else [head], lines)
+    return Section("slots", 90, [head, title] if lines else [head], lines, few=3)
 
 
 def unlisted(lines, total):
@@ -199,7 +201,7 @@ def clients_section(status, width):
         refused = Text(shown(each.get("refused")), "yellow" if number(each.get("refused")) else "")
         rows.append([shown(each.get("client")), *(shown(each.get(key)) for key in keys[:2]), refused])
     title, lines = table(width, [Column("client", True), *(Column(key, right=True) for key in keys)], rows)
-    return Section("clients", 70, [title] if lines else [item("clients", NONE)], lines)
+    return Section("clients", 55, [title] if lines else [item("clients", NONE)], lines, few=2)
 
 
 def refusals_section(status, width):
@@ -212,11 +214,11 @@ def refusals_section(status, width):
 def cache_section(status, width):
     cache = table_of(table_of(status, "proxy"), "cache")
     if not cache:
-        return Section("cache", 65, [item("cache", NONE)])
+        return Section("cache", 45, [item("cache", NONE)])
     items = [item("cache", plural(shown(cache.get("entries")), "entry").replace("entrys", "entries"))]
     items.append(Text(size(cache.get("bytes"))))
     items += [count(key, cache.get(key)) for key in ("served", "valid", "stored", "evicted")]
-    return Section("cache", 65, flow(width, items))
+    return Section("cache", 45, flow(width, items))
 
 
 def traffic_section(status, width):
@@ -225,14 +227,14 @@ def traffic_section(status, width):
     items = [count(key, proxy.get(key), bad) for key, bad in keys]
     if "aggregated_lost" in proxy:
         items.append(count("aggregated lost", proxy.get("aggregated_lost"), True))
-    return Section("datagrams", 60, flow(width, items))
+    return Section("datagrams", 40, flow(width, items))
 
 
 def log_section(seen, width):
     lines = list_of(seen.status, "log") if seen.state == "answering" else []
     lines = [shown(line) for line in lines] or seen.lines[-8:] or list_of(seen.status, "log")
     rows = [Text(shown(line), "" if "error" not in shown(line)[:20] else "red") for line in lines]
-    return Section("log", 50, [Text("last log lines", "dim")] if rows else [item("log", NONE)], rows, last=True)
+    return Section("log", 50, [Text("last log lines", "dim")] if rows else [item("log", NONE)], rows, last=True, few=2)
 
 
 def sections(seen, width, glyphs, log=True):
@@ -250,7 +252,8 @@ def sections(seen, width, glyphs, log=True):
 def header(seens, mode, width, at):
     answering = sum(seen.state == "answering" for seen in seens)
     line = Text("groupcoap monitor", "bold")
-    line.append(f"  {plural(len(seens), 'node')}, {answering} answering" if width >= 60 else f"  {answering}/{len(seens)}")
+    nodes = f"{plural(len(seens), 'node')}, {answering} answering" if width >= 60 else f"{answering}/{len(seens)}"
+    line.append("  " + nodes)
     right = Text("paused  " if mode.paused else "", "yellow")
     right.append(time.strftime("%H:%M:%S", time.localtime(at)))
     line = cut(line, width - right.cell_len - 1)
@@ -282,22 +285,29 @@ def frame(seens, mode, width, height, glyphs, at):
     """The lines of a terminal of this size, in number and width exactly."""
     width, height = max(1, width), max(1, height)
     selected = min(mode.selected, len(seens) - 1)
-    seen = seens[selected]
     room = max(0, height - 3)  # beside header, rule and footer
     rule = Text(glyphs.rule * width, "bright_black")
     if mode.help:
         body = help_lines(width, room)
     elif width >= WIDE:
-        body = side_by_side(seens, seen, selected, width, room, glyphs)
+        body = side_by_side(seens, mode, selected, width, room, glyphs)
     else:
-        body = stacked(seens, seen, selected, width, room, glyphs)
+        body = stacked(seens, mode, selected, width, room, glyphs)
     body += [Text("")] * (room - len(body))
     lines = [header(seens, mode, width, at), rule, *body, footer(mode, width, glyphs)]
     return [cut(line, width) for line in lines][-height:]
 
 
-def side_by_side(seens, seen, selected, width, height, glyphs):
-    left_width = max(66, width * 9 // 20)
+def detail(found, mode, width, height):
+    """The sections of the selected node, from where Space has gone on to."""
+    if sum(len(section.lines) + len(section.rows) for section in found) <= height:
+        mode.skip = 0
+    return fit(found, width, height, mode.skip % len(found))
+
+
+def side_by_side(seens, mode, selected, width, height, glyphs):
+    seen = seens[selected]
+    left_width = max(64, width * 9 // 20)
     right_width = width - left_width - 3
     head, rows = node_rows(seens, selected, left_width, glyphs)
     log = log_section(seen, left_width)
@@ -305,25 +315,25 @@ def side_by_side(seens, seen, selected, width, height, glyphs):
     listed = around(rows, selected, max(1, height - 1 - log_height))
     left = [head, *listed, Text("")]
     left += fit([log], left_width, height - len(left))
-    right = fit(sections(seen, right_width, glyphs, log=False), right_width, height)
-    bar = Text(f" {glyphs.column} ", "bright_black")
+    right = detail(sections(seen, right_width, glyphs, log=False), mode, right_width, height)
+    between = Text(f" {glyphs.column} ", "bright_black")
     lines = []
     for i in range(height):
         line = cut(left[i] if i < len(left) else "", left_width)
-        line.append(bar)
+        line.append(between)
         lines.append(line.append(right[i]) if i < len(right) else line)
     return lines
 
 
-def stacked(seens, seen, selected, width, height, glyphs):
+def stacked(seens, mode, selected, width, height, glyphs):
     lines = []
     if len(seens) > 1:
         head, rows = node_rows(seens, selected, width, glyphs)
-        lines = around(rows, selected, max(2, height // 3))
+        lines = around(rows, selected, max(2, height // 4))
         if height >= 30:
             lines.insert(0, head)
         lines.append(Text(glyphs.rule * width, "bright_black"))
-    return lines + fit(sections(seen, width, glyphs), width, height - len(lines))
+    return lines + detail(sections(seens[selected], width, glyphs), mode, width, height - len(lines))
 
 
 def plain(seens, width, glyphs, at):
