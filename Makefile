@@ -40,6 +40,9 @@ conformance: $(VENV)  ## docs/conformance.md and docs/draft-coverage.md, from th
 
 include boards/firmware.mk
 
+screenshots: $(VENV)  ## docs/monitor.svg and docs/demo.svg, from real runs
+	@$(BIN)/python tools/screenshots.py
+
 clean:  ## remove whatever these targets made
 	rm -rf .venv build node_modules .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -58,4 +61,4 @@ $(NODE_MODULES): package.json package-lock.json
 	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; \
 	    then npm ci --loglevel=error && touch $@ || echo "npm ci failed" >&2; fi
 
-.PHONY: help demo test lint bench romfs conformance clean
+.PHONY: help demo test lint bench romfs conformance screenshots clean

@@ -241,6 +241,8 @@ def sections(seen, width, glyphs, log=True):
     """All that there is to say of a node."""
     found = [about(seen, width)]
     status = seen.status
+    if status is not None and seen.state != "answering":
+        found.append(Section("age", 99, [Text("what follows is of its last answer", "yellow")]))
     if status is not None:
         found += [heap_section(status, width, glyphs), wifi_section(status, width), counters_section(status, width)]
         if status.get("role") == "proxy" or "proxy" in status:
