@@ -50,8 +50,9 @@ def peer(tmp_path):
 
 
 @pytest.fixture
-def link():
+def link(monkeypatch):
     """link(port) watches it, every 0.1 s. Its reports are in link.told: (status, error)."""
+    monkeypatch.setattr(monitor_link, "PATIENCE", 0.3)
     made = []
 
     def make(port, interval=0.1):
@@ -167,7 +168,9 @@ def places(value, path=()):
 
 
 def test_values_of_any_type_are_shown_without_harm():
-    for path in list(places(console_peer.BUSY_PROXY))[1:]:
+    for path in places(console_peer.BUSY_PROXY):
+        if not path or any(isinstance(key, int) and key > 0 for key in path):
+            continue  # one item of a list stands for all
         for odd in (None, "odd", -1, 10**18, 1e300, True, [], [None, {}], {}, {"a": [1]}):
             status = copy.deepcopy(console_peer.BUSY_PROXY)
             inner = status
@@ -178,7 +181,12 @@ def test_values_of_any_type_are_shown_without_harm():
 
 
 def test_text_of_a_node_is_neither_markup_nor_control():
-    status = {"role": "[red]r[/red]", "board": "\x1b[2J\x1b]0;title\x07b\u202ed\x9b", "state": "running", "log": ["a\nb"]}
+    status = {
+        "role": "[red]r[/red]",
+        "board": "\x1b[2J\x1b]0;title\x07b\u202ed\x9b",
+        "state": "running",
+        "log": ["a\nb"],
+    }
     seen = answering(status=status, port="/dev/x")
     text = "".join(drawn([seen], 100, 20))
     assert "[red]r[/red]" in text
@@ -280,7 +288,7 @@ def test_a_dead_node_does_not_hold_up_another(peer, link, tmp_path):
     dead.mute = True
     slow, quick, gone = link(dead.path), link(alive.path), link(tmp_path / "gone")
     wait(lambda: slow.rounds >= 1, "a round of the dead one")
-    assert quick.answered >= 8
+    assert quick.answered >= 2
     assert gone.seen().state == "unplugged"
 
 
@@ -442,15 +450,14 @@ def test_without_a_port_and_without_a_board_an_example_is_told(monitor, monkeypa
 class Terminal:
     """tools/monitor on a pty of this size. What it draws is read back as lines."""
 
-    def __init__(self, arguments, width, height, folder, **environment):
+    def __init__(self, arguments, width, height, folder, **more):
         self.width, self.height = width, height
         self._master, self._slave = pty.openpty()
         self.resize(width, height)
         self.settings = termios.tcgetattr(self._slave)
-        environment = {**os.environ, "TERM": "xterm-256color", **environment}
-        for name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"):
-            if name not in environment or name == "COLUMNS" or name == "LINES":
-                environment.pop(name, None)
+        environment = {**os.environ, "TERM": "xterm-256color", **more}
+        for name in {"NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"} - set(more):
+            environment.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, MONITOR, *map(str, arguments), "--interval", "0.2"],
             stdin=self._slave,
@@ -516,10 +523,7 @@ def terminal(tmp_path):
 
 @pytest.mark.parametrize("width, height", SIZES)
 def test_the_live_view_fills_the_terminal_and_ends_by_q(peer, terminal, tmp_path, width, height):
-    node, dead = peer("a"), peer("b")
-    dead.mute = True
-    screen = terminal([node.path, dead.path, tmp_path / "gone"], width, height)
-    screen.wait("no node running")
+    screen = terminal([peer("a").path, tmp_path / "gone"], width, height)
     screen.wait("unplugged")
     lines = screen.wait("7 of 16 in use")
     assert len(lines) == height
@@ -627,11 +631,11 @@ def test_a_port_that_goes_away_under_the_plain_repl_leads_back_to_the_view(peer,
 def test_no_color_is_honoured(peer, terminal):
     path = peer("a").path
     colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
-    plain, coloured = terminal([path], NO_COLOR="1"), None
+    plain = terminal([path], NO_COLOR="1")
     plain.wait("7 of 16")
     assert not colours.search(plain.received)
-    plain.close = plain.process.kill() or plain.close
-    plain.process.wait()
+    plain.press("q")
+    plain.end()
     coloured = terminal([path])
     coloured.wait("7 of 16")
     assert colours.search(coloured.received)

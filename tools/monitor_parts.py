@@ -200,7 +200,8 @@ def fit(sections, width, height, skip=0):
     left_out = sections[1 : 1 + skip]
     kept = [section for section in sections if section.least() and section not in left_out]
     while kept and sum(section.least() for section in kept) + bool(left_out) > height:
-        left_out.append(min(kept, key=lambda section: section.weight))
+        # Who goes on to what is left out wants to see that, whatever its weight.
+        left_out.append(kept[-1] if skip else min(kept, key=lambda section: section.weight))
         kept.remove(left_out[-1])
     room = height - sum(section.least() for section in kept) - bool(left_out)
     rows = {section: section.few for section in kept}

@@ -40,6 +40,7 @@ KEYS = (
     ("?", "this help; any key ends it"),
     ("q, Ctrl-C", "quit"),
 )
+SERVER_KEYS = ("requests", "observers", "resources")
 STATE_STYLES = {"running": "green", "connecting": "yellow", "provisioning": "yellow"}
 
 
@@ -156,7 +157,8 @@ def counters_section(status, width):
     items = []
     server = table_of(status, "server")
     if server:
-        items += [count(key, server.get(key)) for key in ("requests", "observers", "resources")]
+        more_keys = [key for key in server if key not in SERVER_KEYS]
+        items += [count(key, server.get(key)) for key in (*SERVER_KEYS, *more_keys[:6])]
     items += [count("faults", status.get("faults"), True), count("lost", status.get("lost"), True)]
     items += [count("no memory", status.get("no_memory"), True), count("send errors", status.get("send_errors"), True)]
     return Section("counters", 75, flow(width, items))
