@@ -12,12 +12,18 @@ import time
 from pathlib import Path
 
 import demo
-import terminal_svg
-from rich.text import Text
+
+try:
+    import terminal_svg
+    from rich.text import Text
+except ImportError:
+    import own_python
+
+    own_python.go_on("screenshots")
 
 HERE = Path(__file__).resolve().parent.parent
 DOCS = HERE / "docs"
-WIDTH, HEIGHT = 150, 34  # of the monitor's view
+WIDTH, HEIGHT = 150, 27  # of the monitor's view
 SECOND_GROUP = "239.255.72"  # beside the demo's group
 READY = 30  # s for a node to start, the first time with all files to compile
 ANSWERS = 3  # s in which all servers answer
@@ -73,9 +79,12 @@ class Fleet:
     def __init__(self, folder, configs):
         self._folder, self._processes = folder, {}
         try:
-            for name, config in configs.items():
-                self._start(name, {"multicast_interface": demo.INTERFACE, **config})
-            for name in configs:
+            first, *others = configs.items()
+            self._start(*first)
+            self._await(first[0])  # alone at first: it compiles for all
+            for name, config in others:
+                self._start(name, config)
+            for name, _ in others:
                 self._await(name)
         except BaseException:
             self.stop()
@@ -83,7 +92,7 @@ class Fleet:
 
     def _start(self, name, config):
         path = self._folder / f"{name}.json"
-        path.write_text(json.dumps(config))
+        path.write_text(json.dumps({"multicast_interface": demo.INTERFACE, **config}))
         words = [sys.executable, HERE / "tools/node", path, "--heap", demo.HEAP, "--console", self._folder / name]
         with open(self._folder / f"{name}.out", "wb") as out, open(self._folder / f"{name}.log", "wb") as log:
             self._processes[name] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
