@@ -193,6 +193,13 @@ def test_text_of_a_node_is_neither_markup_nor_control():
     assert text.isprintable()
 
 
+def test_a_style_ends_with_its_words():
+    lines = monitor_view.frame([answering()], monitor_view.Mode(), 100, 30, monitor_parts.Glyphs(), 0)
+    for shown in ("groupcoap monitor", "RPI_PICO_W", "60 KB free of", "7 of 16 in use", "faults"):
+        (line,) = [line for line in lines if shown in line.plain]
+        assert not line.style, shown
+
+
 def test_ascii_is_enough():
     assert all(line.isascii() for line in drawn(fleet(3), 130, 40, ascii_only=True))
 

@@ -100,6 +100,11 @@ def cut(text, width):
     return text
 
 
+def words(text, style=""):
+    """A Text whose style ends with it: what is appended doesn't inherit it."""
+    return Text().append(text, style)
+
+
 def item(name, value, style=""):
     """A name, dim, and what it is."""
     found = Text()
@@ -121,7 +126,7 @@ def flow(width, items, gap=2):
             lines[-1].append(" " * gap)
             lines[-1].append(each)
         else:
-            lines.append(each.copy())
+            lines.append(Text().append(each))
     return lines
 
 

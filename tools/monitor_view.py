@@ -26,6 +26,7 @@ from monitor_parts import (
     size,
     table,
     table_of,
+    words,
 )
 from rich.text import Text
 
@@ -129,13 +130,13 @@ def about(seen, width):
 
 def heap_section(status, width, glyphs):
     heap = table_of(status, "heap")
-    words = Text(f"{size(heap.get('free'))} free of {size(heap.get('total'))}, least {size(heap.get('low'))}")
-    room = min(30, width - words.cell_len - 8)
-    line = Text("heap  ", "dim")
+    said = f"{size(heap.get('free'))} free of {size(heap.get('total'))}, least {size(heap.get('low'))}"
+    room = min(30, width - len(said) - 8)
+    line = words("heap  ", "dim")
     if room >= 4:
         line.append(heap_bar(heap, room, glyphs))
         line.append("  ")
-    line.append(words)
+    line.append(said)
     return Section("heap", 95, [line])
 
 
@@ -167,12 +168,12 @@ def counters_section(status, width):
 def exchanges_section(status, width, glyphs):
     proxy = table_of(status, "proxy")
     taken, slots = slots_of(status)
-    words = f"{shown(taken)} of {shown(slots)} in use, {shown(proxy.get('ended'))} ended"
-    head = Text("slots  ", "dim")
+    said = f"{shown(taken)} of {shown(slots)} in use, {shown(proxy.get('ended'))} ended"
+    head = words("slots  ", "dim")
     if width >= 56:
         head.append(bar(16, taken, None, slots, glyphs))
         head.append("  ")
-    head.append(words)
+    head.append(said)
     exchanges = [each for each in list_of(proxy, "exchanges") if isinstance(each, dict)]
     wide = width >= 44
     columns = [Column("target", True), *([Column("client", True)] if wide else []), Column("age", right=True)]
@@ -255,10 +256,10 @@ def sections(seen, width, glyphs, log=True):
 
 def header(seens, mode, width, at):
     answering = sum(seen.state == "answering" for seen in seens)
-    line = Text("groupcoap monitor", "bold")
+    line = words("groupcoap monitor", "bold")
     nodes = f"{plural(len(seens), 'node')}, {answering} answering" if width >= 60 else f"{answering}/{len(seens)}"
     line.append("  " + nodes)
-    right = Text("paused  " if mode.paused else "", "yellow")
+    right = words("paused  " if mode.paused else "", "yellow")
     right.append(time.strftime("%H:%M:%S", time.localtime(at)))
     line = cut(line, width - right.cell_len - 1)
     line.append(" ")
@@ -280,8 +281,8 @@ def footer(mode, width, glyphs):
 def help_lines(width, height):
     rows = []
     for key, what in KEYS:
-        words = flow(width - 13, [Text(word) for word in what.split()], 1)
-        rows += [Text(f"{key if i == 0 else '':<12} ").append(line) for i, line in enumerate(words)]
+        lines = flow(width - 13, [Text(word) for word in what.split()], 1)
+        rows += [Text(f"{key if i == 0 else '':<12} ").append(line) for i, line in enumerate(lines)]
     return fit([Section("keys", 1, [Text("keys", "bold")], rows)], width, height)
 
 
