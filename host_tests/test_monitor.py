@@ -629,6 +629,7 @@ def test_a_port_that_goes_away_under_the_plain_repl_leads_back_to_the_view(peer,
     screen.press("ry")
     wait(lambda: screen.take().endswith(">>> "), "the prompt")
     node.unplug()
+    screen.wait("a is stopped: ")
     screen.wait("unplugged")
     node.mute = False
     node.plug()

@@ -229,7 +229,8 @@ class Live:
                 stopped(link.device)
             self._converse(link.device)
         except OSError as e:  # a SerialException is one
-            outcome = f"{name_of(link.port)}: {e.strerror or e}"
+            # So ends, too, a node on this computer: stopped, it is no process any more.
+            outcome = f"{name_of(link.port)}{' is stopped' if running else ''}: {e.strerror or e}"
         finally:
             link.release()
             self._enter()
