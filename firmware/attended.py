@@ -21,9 +21,11 @@ _TYPES = ("CON", "NON", "ACK", "RST")
 
 
 class Attended:
-    """The console is at `stream` and write(text). more: commands of a board, by name; board: the name of its data."""
+    """The console is at `stream` and write(text). board: the name of its data; more: commands of a board, by name."""
 
-    def __init__(self, node, stream, write, board=None, more=None, level="info"):
+    shows = True  # lines of the log on stderr, too: there the console is another terminal
+
+    def __init__(self, node, stream, write, board="UNIX", more=None, level="info"):
         self.node = node
         self.ended = asyncio.Event()
         commands = {"stop": self.stop}
@@ -39,7 +41,6 @@ class Attended:
         names["log"] = self._typed_log
         commands["log"] = self._told_log
         self.console = Console(stream, write, names, commands, self.stop)
-        self.board = board
 
     async def run(self, config):
         """Run the node of this checked configuration until it is to end."""
@@ -49,9 +50,16 @@ class Attended:
         self.state.role = config["role"]
         self.watch(self.console.run())
         start(config, self.node)
-        self.state.phase = "running"
+        self.started()
         await self.ended.wait()
         self.node.leaving()
+
+    def started(self):
+        """The node runs."""
+        self.state.phase = "running"
+        self.log.info("started as %s" % self.state.role)
+        for group in self.state.groups():
+            self.log.info("member of %s" % group)
 
     def watch(self, coroutine):
         """Run this coroutine beside the node: what it raises is logged."""
@@ -70,7 +78,7 @@ class Attended:
         return {"stopping": True}
 
     def _show(self, line):
-        if self.board is None:  # on a computer stderr is not the console
+        if self.shows:
             print(line, file=sys.stderr)
         self.console.show(line)
 

@@ -90,6 +90,8 @@ def safe_mode():
 class OnBoard(Attended):
     """An `Attended` node whose network is Wi-Fi, where the board has it and the configuration asks for it."""
 
+    shows = False
+
     def __init__(self, node):
         stream, write = serial()
         Attended.__init__(self, node, stream, write, board.NAME, {"reset": reset, "safe_mode": safe_mode})
@@ -110,7 +112,7 @@ class OnBoard(Attended):
             config["address"] = platform.own_ip()  # something else has connected the board
         self.log.debug("memberships, tables and sockets are made")
         start(config, self.node)
-        self.state.phase = "running"
+        self.started()
         self.ready = self.log.uptime()
         longest = board.WATCHDOG_MS
         if longest and watchdog != 0:

@@ -180,7 +180,6 @@ def test_a_boards_defaults_are_a_configuration_of_either_role(name, role):
     assert checked(config) == "ok"
 
 
-@pytest.mark.xfail(reason="the configuration has no wifi yet")
 @pytest.mark.parametrize("role", romfs.ROLES)
 def test_the_example_for_a_board_is_a_configuration(role):
     config = json.loads((support.REPO / f"examples/board-{role}.json").read_text())
