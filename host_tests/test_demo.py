@@ -45,6 +45,7 @@ def start(tmp_path):
 def demo(monkeypatch):
     """The demo as a module."""
     monkeypatch.setenv("MICROPYTHON", support.micropython())
+    monkeypatch.syspath_prepend(str(DEMO.parent))
     spec = importlib.util.spec_from_file_location("demo", DEMO)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

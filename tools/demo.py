@@ -4,32 +4,23 @@
 import argparse
 import asyncio
 import contextlib
-import json
-import os
 import signal
-import socket
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython")]
+from nodes import HEAP, Block, Failed, Nodes  # puts the library on sys.path
 
-from groupcoap import numbers, option_names, uri  # noqa: E402
-from groupcoap.message import Message  # noqa: E402
-from groupcoap.errors import ResponseError  # noqa: E402
-from groupcoap.net.client import Client, RequestFailed  # noqa: E402
+from groupcoap import numbers, option_names, uri
+from groupcoap.message import Message
+from groupcoap.errors import ResponseError
+from groupcoap.net.client import Client, RequestFailed
 
-HEAP = "256K"
-INTERFACE = "127.0.0.1"
 ROOMS = ("kitchen", "bedroom", "study", "cellar", "attic", "garage", "hall", "bathroom", "pantry", "nursery")
 SECONDS = 3  # T', how long the proxy relays answers
 LEISURE = 1  # s, within which a server answers
 GRACE = 0.3  # s after T' in which a last answer may still be on its way
-READY = 20  # s for a node to start, the first time with all files to compile
 LONGEST = 15  # s from ready to the end
-STOP = 5  # s for a node to end
 PROFILES = {
     "07": ("Multicast-Timeout", "Reply-From"),
     "00": ("Multicast-Signaling", "Response-Forwarding"),
@@ -38,109 +29,6 @@ EPILOG = """Exit status: 0 when every server has answered every request, 1 when 
 
 example:
   tools/demo.py --servers 10"""
-
-
-class Failed(Exception):
-    """What went wrong, as one line."""
-
-
-class Block:
-    """Addresses that nobody else has on this computer, and the demo's membership of their group, to hear it.
-
-    A bound socket claims the block, so that two demos at once take different ones. Raises Failed.
-    """
-
-    def __init__(self, servers):
-        for port in (numbers.COAP_PORT, 61616):
-            for net in range(256):
-                try:
-                    self._take(f"127.71.{net}", f"239.255.71.{net}", port, servers)
-                    return
-                except OSError as e:
-                    reason = e.strerror
-        raise Failed(f"no block of 127.71.0.0/16 can be had with a group of its own: {reason}")
-
-    def _take(self, net, group, port, servers):
-        self.port, self.group, self.proxy, self.client = port, group, f"{net}.1", f"{net}.9"
-        self.servers = [f"{net}.{11 + i}" for i in range(servers)]
-        with contextlib.ExitStack() as tried, contextlib.ExitStack() as kept:
-            bound(kept, f"{net}.254", port)
-            self.ear = bound(kept, group, port, share=True)
-            membership = socket.inet_aton(group) + socket.inet_aton(INTERFACE)
-            self.ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-            for address in (self.proxy, *self.servers):
-                bound(tried, address, port)
-            self.close = kept.pop_all().close
-
-    def uri(self, address):
-        return "coap://" + uri.address_text(uri.pack(address, self.port))
-
-
-def bound(stack, address, port, share=False):
-    s = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    if share:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind((address, port))
-    s.setblocking(False)
-    return s
-
-
-class Nodes:
-    """The running nodes: `tools/node` each, with its configuration in a folder of the demo's."""
-
-    def __init__(self, folder):
-        self._folder = Path(folder)
-        self._processes = {}
-
-    async def start(self, name, config):
-        """Start a node; returns when it is ready. Raises Failed."""
-        path = self._folder / f"{name}.json"
-        path.write_text(json.dumps({"multicast_interface": INTERFACE, **config}))
-        with open(self._log(name), "wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, HERE / "tools/node", path, "--heap", HEAP, stdout=asyncio.subprocess.PIPE, stderr=log
-            )
-        self._processes[name] = process
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY)
-        except asyncio.TimeoutError:
-            raise Failed(f"{name} was not ready after {READY} s") from None
-        if not line.startswith(b"ready "):
-            raise Failed(f"{name} did not start: {self._last_words(name)}")
-
-    async def start_all(self, configs):
-        """Start these nodes, {name: config}, at the same time. Raises Failed."""
-        outcomes = await asyncio.gather(*(self.start(*item) for item in configs.items()), return_exceptions=True)
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
-
-    def _log(self, name):
-        return self._folder / f"{name}.log"
-
-    def _last_words(self, name):
-        lines = self._log(name).read_text(errors="replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
-
-    def fate(self, name):
-        """A remark about a node that has ended by itself, or nothing."""
-        status = self._processes[name].returncode
-        return "" if status is None else f" (it ended with status {status}: {self._last_words(name)})"
-
-    async def stop(self):
-        """End all nodes. Gives the names of those that did not end well."""
-        for process in self._processes.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGTERM)  # process.terminate() would vie with asyncio for its exit status
-        ended = await asyncio.gather(*map(self._end, self._processes.values()))
-        return [name for name, well in zip(self._processes, ended) if not well]
-
-    async def _end(self, process):
-        try:
-            return await asyncio.wait_for(process.wait(), STOP) == 0
-        except asyncio.TimeoutError:
-            process.kill()
-            return False
 
 
 class Ear:
