@@ -14,6 +14,12 @@ help:  ## this list
 demo: $(VENV)  ## one proxy and six servers on this computer, one group request
 	@$(BIN)/python tools/demo.py
 
+fleet: $(VENV)  ## N servers (12) and a proxy on this computer, and the monitor on them
+	@$(BIN)/python tools/fleet $(N)
+
+configure: $(VENV)  ## ask for a board's configuration, check each answer, write the file
+	@$(BIN)/python tools/configure
+
 test: $(VENV) $(NODE_MODULES)  ## all tests, on CPython and on both MicroPython VMs
 	@$(BIN)/python -m pytest -q
 
@@ -61,4 +67,4 @@ $(NODE_MODULES): package.json package-lock.json
 	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; \
 	    then npm ci --loglevel=error && touch $@ || echo "npm ci failed" >&2; fi
 
-.PHONY: help demo test lint bench romfs conformance screenshots clean
+.PHONY: help demo fleet configure monitor test lint bench romfs conformance screenshots clean
