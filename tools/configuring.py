@@ -125,7 +125,12 @@ def get(value, place, default=None):
 
 
 def put(value, place, item):
-    """Set what is at this place; tables on the way are made. Raises ConfigError where there is no such place."""
+    """Set what is at this place, to None for nothing; tables on the way are made.
+
+    Raises ConfigError where there can be no such place.
+    """
+    if item is None:
+        return drop(value, place)
     for i, part in enumerate(place):
         last = i == len(place) - 1
         kind = list if isinstance(part, int) else dict
