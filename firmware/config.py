@@ -51,7 +51,7 @@ hostname null hostname
 netmask "255.255.255.0" ipv4
 gateway null ipv4
 dns null ipv4
-ntp null text 64
+ntp null host
 backoff_s 60 whole 1 3600
 refresh_s 125 whole 0 3600
 """,
@@ -108,6 +108,13 @@ def _hostname(value, where):
     return value
 
 
+def _host(value, where):
+    allowed = "abcdefghijklmnopqrstuvwxyz0123456789-."
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not all(c in allowed for c in value.lower()):
+        wrong(where, "a host name or an IPv4 address of at most 64 characters", value)
+    return value
+
+
 def _ipv4(value, where):
     """An IPv4 address as text, which is what the radio takes."""
     if not isinstance(value, str) or not ip.ipv4(value):
@@ -152,6 +159,7 @@ KINDS["ssid"] = _ssid
 KINDS["password"] = _password
 KINDS["country"] = _country
 KINDS["hostname"] = _hostname
+KINDS["host"] = _host
 KINDS["ipv4"] = _ipv4
 KINDS["echo"] = _echo
 KINDS["option_numbers"] = _option_numbers

@@ -2,6 +2,7 @@
 """Make docs/monitor.svg and docs/demo.svg from real runs: a proxy with servers, group requests through it, the demo."""
 
 import argparse
+import asyncio
 import contextlib
 import json
 import signal
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 import demo
+import nodes
+from nodes import Failed
 
 try:
     import terminal_svg
@@ -25,7 +28,6 @@ HERE = Path(__file__).resolve().parent.parent
 DOCS = HERE / "docs"
 WIDTH, HEIGHT = 150, 27  # of the monitor's view
 SECOND_GROUP = "239.255.72"  # beside the demo's group
-READY = 30  # s for a node to start, the first time with all files to compile
 ANSWERS = 3  # s in which all servers answer
 OPEN = 60  # s, T' of the requests that are open while the picture is taken
 EPILOG = """Takes some 20 s. Exit status: 0, or 1 when a node fails or its answers are missing.
@@ -33,10 +35,6 @@ EPILOG = """Takes some 20 s. Exit status: 0, or 1 when a node fails or its answe
 examples:
   tools/screenshots.py
   tools/screenshots.py monitor --servers 4"""
-
-
-class Failed(Exception):
-    """What went wrong, as one line."""
 
 
 def server_config(block, i):
@@ -74,46 +72,23 @@ def proxy_config(block):
 
 
 class Fleet:
-    """Nodes of this computer, each with its console at folder/NAME, which the monitor opens."""
+    """Nodes of this computer, each with its console at folder/NAME, which the monitor opens. Raises Failed."""
 
     def __init__(self, folder, configs):
-        self._folder, self._processes = folder, {}
+        self._loop = asyncio.new_event_loop()
+        self._nodes = nodes.Nodes(folder)
+        consoles = {name: folder / name for name in configs}
         try:
-            first, *others = configs.items()
-            self._start(*first)
-            self._await(first[0])  # alone at first: it compiles for all
-            for name, config in others:
-                self._start(name, config)
-            for name, _ in others:
-                self._await(name)
+            first = next(iter(configs))  # alone at first: it compiles for all
+            self._loop.run_until_complete(self._nodes.start(first, configs.pop(first), consoles[first]))
+            self._loop.run_until_complete(self._nodes.start_all(configs, consoles))
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, name, config):
-        path = self._folder / f"{name}.json"
-        path.write_text(json.dumps({"multicast_interface": demo.INTERFACE, **config}))
-        words = [sys.executable, HERE / "tools/node", path, "--heap", demo.HEAP, "--console", self._folder / name]
-        with open(self._folder / f"{name}.out", "wb") as out, open(self._folder / f"{name}.log", "wb") as log:
-            self._processes[name] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
-
-    def _await(self, name):
-        end = time.monotonic() + READY
-        while not (self._folder / f"{name}.out").read_text().startswith("ready "):
-            if self._processes[name].poll() is not None or time.monotonic() > end:
-                said = (self._folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
-                raise Failed(f"{name} did not start: {said[-1] if said else 'it said nothing'}")
-            time.sleep(0.05)
-
     def stop(self):
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            try:
-                process.wait(demo.STOP)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self._loop.run_until_complete(self._nodes.stop())
+        self._loop.close()
 
 
 def asking(block, source, method, target, timeout=None):
@@ -161,7 +136,7 @@ def watch(folder, names, *arguments):
 
 def monitor(servers, file):
     with contextlib.ExitStack() as stack:
-        block = demo.Block(servers)
+        block = nodes.Block(servers)
         stack.callback(block.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="screenshots-")))
         configs = {"proxy": proxy_config(block)}
@@ -219,7 +194,7 @@ def main():
             else:
                 monitor(args.servers, file)
             print(f"{file}  {file.stat().st_size:,} bytes")
-    except (Failed, demo.Failed, OSError) as e:
+    except (Failed, OSError) as e:
         print(f"screenshots: {e}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
