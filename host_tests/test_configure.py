@@ -183,9 +183,15 @@ class Terminal:
         for word, answer in questions:
             self.expect(word)
             if word == "password":  # getpass throws away what is typed before it has turned off the echo
-                while termios.tcgetattr(self._fd)[3] & termios.ECHO:
-                    time.sleep(0.01)
+                self.hidden()
             self.type(answer + "\n")
+
+    def hidden(self):
+        """Wait until it does not echo."""
+        end = time.monotonic() + 5
+        while self.echoes():
+            assert time.monotonic() < end, "what is typed now is shown"
+            time.sleep(0.01)
 
     def echoes(self):
         return bool(termios.tcgetattr(self._fd)[3] & termios.ECHO)
@@ -375,17 +381,19 @@ def test_an_end_of_the_input_writes_nothing(configure, here, count):
     assert not list(here.iterdir())
 
 
-@pytest.mark.parametrize("word", ["SSID", "password", "write"])
-def test_ctrl_c_writes_nothing_and_leaves_the_terminal_as_it_was(terminal, here, word):
+@pytest.mark.parametrize("word, how", [("SSID", "^C"), ("password", "^C"), ("write", "^C"), ("password", "SIGTERM")])
+def test_who_ends_it_has_nothing_written_and_the_terminal_as_it_was(terminal, here, word, how):
     questions = BEGIN + WIFI + STATIC + GROUPS + SIZE + RESOURCE + REST + FILE
     tool = terminal()
     count = [name for name, _ in questions].index(word)
     tool.answer(questions[:count])
     tool.expect(word)
     if word == "password":
-        while tool.echoes():
-            time.sleep(0.01)
-    tool.type("\x03")
+        tool.hidden()
+    if how == "^C":
+        tool.type("\x03")
+    else:
+        os.kill(tool.pid, signal.SIGTERM)
     while "ended early" not in tool.shown:
         assert tool._more(time.monotonic() + 10)
     echoes = tool.echoes()

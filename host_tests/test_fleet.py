@@ -213,11 +213,25 @@ def test_the_monitor_gets_all_consoles_and_its_end_is_that_of_the_fleet(start, m
     assert gone(tmp_path)
 
 
-def test_the_monitor_ends_when_the_time_is_over(start, monitor, tmp_path):
-    shown = monitor("import time\nprint('shown', flush=True)\ntime.sleep(60)")
+def test_the_monitor_is_asked_to_end_when_the_time_is_over(start, monitor, tmp_path):
+    text = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('closed')))\n"
+    shown = monitor(text + "print('shown', flush=True)\ntime.sleep(60)")
     fleet = start("1", "--seconds", "0.5", monitor=shown)
     status, out, _ = fleet.end()
-    assert status == 0 and out.endswith("shown\n")
+    assert status == 0 and out.endswith("shown\nclosed\n")
+    assert gone(tmp_path)
+
+
+def test_a_node_that_does_not_end_is_named_and_killed(start, tmp_path):
+    deaf = tmp_path / "micropython"
+    deaf.write_text(
+        '#!/bin/sh\ncase "$*" in *server1*) trap \'\' INT; echo ready deaf; exec sleep 30;; esac\nexec "$REAL" "$@"\n'
+    )
+    deaf.chmod(0o755)
+    fleet = start("1", "--no-monitor", "--seconds", "0.1", MICROPYTHON=str(deaf), REAL=support.micropython())
+    status, _, error = fleet.end()
+    assert (status, error) == (1, "2 of 2 ready\nfleet: did not end well: server1\n")
+    deaf.unlink()
     assert gone(tmp_path)
 
 

@@ -160,4 +160,6 @@ class Nodes:
         except asyncio.TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # its VM ends with it
+            await process.wait()
+            await process.stdout.read()  # until nobody has it open any more
             return False

@@ -79,9 +79,9 @@ class Fleet:
         self._nodes = nodes.Nodes(folder)
         consoles = {name: folder / name for name in configs}
         try:
-            first = next(iter(configs))  # alone at first: it compiles for all
-            self._loop.run_until_complete(self._nodes.start(first, configs.pop(first), consoles[first]))
-            self._loop.run_until_complete(self._nodes.start_all(configs, consoles))
+            (first, config), *others = configs.items()  # alone at first: it compiles for all
+            self._loop.run_until_complete(self._nodes.start(first, config, consoles[first]))
+            self._loop.run_until_complete(self._nodes.start_all(dict(others), consoles))
         except BaseException:
             self.stop()
             raise
