@@ -67,7 +67,7 @@ class Board:
 
     def said(self):
         """All that it has said so far."""
-        return self._log.read_text(errors="replace")
+        return self._log.read_bytes().decode(errors="replace")
 
     def errors(self):
         return self._errors.read_text(errors="replace")

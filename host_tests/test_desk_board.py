@@ -18,6 +18,7 @@ RAW = "raw REPL; CTRL-B to exit\r\n>"
 
 
 def write(board, **files):
+    board.await_said(">>> ")  # or it might start with them
     for name, text in files.items():
         (board.flash / f"{name}.py").write_text(text)
 

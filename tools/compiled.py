@@ -60,6 +60,13 @@ def compile_tree(mpy_cross, march=None):
     return out
 
 
+def compile_board(mpy_cross, name):
+    """The module `board` of this folder in boards/, compiled: its bytes. Raises as compile_tree does, and OSError."""
+    target = HERE / "build" / "mpy" / "boards" / f"{name}.mpy"
+    compile_one(mpy_cross, BYTECODE, HERE / "boards" / name / "board.py", target, {}, "board")
+    return target.read_bytes()
+
+
 def compile_one(mpy_cross, march, source, target, values, name):
     """Compile one file; `name` is what a traceback calls it."""
     target.parent.mkdir(parents=True, exist_ok=True)

