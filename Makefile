@@ -9,7 +9,7 @@ NODE_MODULES := node_modules/.stamp
 ARCHS := $(sort $(shell sed -n 's/^ARCH = "\(.*\)"$$/\1/p' boards/*/board.py))
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile boards/firmware.mk
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile boards/firmware.mk
 
 demo: $(VENV)  ## one proxy and six servers on this computer, one group request
 	@$(BIN)/python tools/demo.py
@@ -41,6 +41,24 @@ bench: $(VENV) $(NODE_MODULES)  ## each figure beside its yardstick
 romfs: $(VENV)  ## the ROMFS image of each role; ROLE=proxy ARCH=armv6m for one, with native code
 	@$(BIN)/python tools/romfs.py $(ROLE) $(if $(ARCH),--arch $(ARCH))
 
+# What a target that goes onto a board cannot do without.
+NEEDS = test -n "$(PORT)" -a -n "$(ROLE)" || { \
+    echo "make $@: PORT=/dev/ttyACM0 ROLE=server (or proxy) are missing; see make help" >&2; exit 2; }
+DEPLOY = $(BIN)/python tools/deploy "$(PORT)" $(ROLE) $(if $(CONFIG),--config "$(CONFIG)") $(if $(BOARD),--board $(BOARD))
+
+deploy: $(VENV)  ## a node onto a board: PORT=/dev/ttyACM0 ROLE=server CONFIG=config.json
+	@$(NEEDS)
+	@$(DEPLOY)
+
+romfs-deploy: $(VENV)  ## the same from the ROM partition, which our board builds have
+	@$(NEEDS)
+	@$(DEPLOY) --romfs
+
+mip: $(VENV)  ## the packages of mip/ anew; with PORT and ROLE onto a board, by mpremote mip
+	@$(BIN)/python tools/packages.py
+	@$(if $(PORT)$(ROLE),$(NEEDS))
+	@$(if $(PORT),$(BIN)/python tools/packages.py --port "$(PORT)" $(ROLE))
+
 conformance: $(VENV)  ## docs/conformance.md and docs/draft-coverage.md, from their tests
 	@$(BIN)/python host_tests/conformance/table.py conformance draft-coverage
 
@@ -67,4 +85,4 @@ $(NODE_MODULES): package.json package-lock.json
 	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; \
 	    then npm ci --loglevel=error && touch $@ || echo "npm ci failed" >&2; fi
 
-.PHONY: help demo fleet configure monitor test lint bench romfs conformance screenshots clean
+.PHONY: help demo fleet configure test lint bench romfs deploy romfs-deploy mip conformance screenshots clean

@@ -35,6 +35,15 @@ def test_mpremote_copies_into_the_flash_and_lists_it(board, tmp_path):
     assert b.mpremote("fs", "ls").split()[-1] == "received"
 
 
+def test_files_are_renamed_from_any_folder(board):
+    b = board()
+    script = "import os\nfor n in 'ab': open(n, 'w').close()\nos.mkdir('/d')\nos.rename('/a', '/d/a')\nos.chdir('/d')\n"
+    assert b.mpremote("exec", script + "os.rename('a', 'c'); os.rename('/b', 'b'); print(os.listdir())") in (
+        "['b', 'c']\n",
+        "['c', 'b']\n",
+    )
+
+
 def test_it_starts_as_a_board_does(board, tmp_path):
     flash = tmp_path / "flash"
     flash.mkdir()

@@ -105,17 +105,20 @@ def folded(text, values):
     What has it as a private name, `_CON = n.CON`, gets a constant. Every line stays where it is. The module is imported
     no more if nothing else of it is used.
     """
+    if "numbers" not in text:
+        return text
     tree = ast.parse(text)
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    nodes = list(ast.walk(tree))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     imports = [(node, alias) for node in imports for alias in node.names if alias.name == "numbers"]
     if len(imports) != 1:
         return text
     (statement, alias), *_ = imports
     local = alias.asname or alias.name
-    uses = sum(isinstance(node, ast.Name) and node.id == local for node in ast.walk(tree))
+    uses = sum(isinstance(node, ast.Name) and node.id == local for node in nodes)
     private = [node.value for node in tree.body if isinstance(node, ast.Assign) and is_private(node.targets[0])]
     edits = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == local:
             if node.attr in values and node.lineno == node.end_lineno:
                 value = values[node.attr]

@@ -55,21 +55,29 @@ def imported(text, package):
             yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
-def modules(role):
-    """{name: path of its source} of all modules that a node of this role may import."""
+def reachable(start, apart=(), fold=True):
+    """{name: path of its source} of the modules that these may import, and themselves, but for those apart.
+
+    fold: as they are compiled, without the module of the numbers (compiled.folded).
+    """
     values = compiled.constants(compiled.NUMBERS.read_text())
-    apart = {COMPUTER, *(f"{other}_app" for other in ROLES if other != role)}
-    found, left = {}, ["run"]
+    found, left = {}, list(start)
     while left:
         name = left.pop()
         path = source_of(name)
-        if path is None or name in found or name in apart:
+        if path is None or name in found or name in apart or name == COMPUTER:
             continue
         found[name] = path
         package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-        left += imported(compiled.folded(path.read_text(), values), package)
+        text = path.read_text()
+        left += imported(compiled.folded(text, values) if fold else text, package)
         left.append(".".join(name.split(".")[:-1]))
     return found
+
+
+def modules(role, fold=True):
+    """{name: path of its source} of all modules that a node of this role may import."""
+    return reachable(["run"], {f"{other}_app" for other in ROLES if other != role}, fold)
 
 
 def build(role, arch=BYTECODE, board=None):

@@ -11,6 +11,7 @@ import binascii
 import os
 import sys
 
+import _os
 import machine
 import vfs
 
@@ -30,6 +31,8 @@ def boot(names):
 
         partition = _rom.Partition(rom)
     vfs.umount("/")
+    _os.flash, _os.whole = flash, vfs.VfsPosix()
+    sys.modules["os"] = _os
     vfs.mount(vfs.VfsPosix(flash), "/")
     os.chdir("/")
     sys.path[:] = ["", ".frozen", "/lib"]
