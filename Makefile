@@ -55,8 +55,8 @@ romfs-deploy: $(VENV)  ## the same from the ROM partition, which our board build
 	@$(DEPLOY) --romfs
 
 mip: $(VENV)  ## the packages of mip/ anew; with PORT and ROLE onto a board, by mpremote mip
-	@$(BIN)/python tools/packages.py
 	@$(if $(PORT)$(ROLE),$(NEEDS))
+	@$(BIN)/python tools/packages.py
 	@$(if $(PORT),$(BIN)/python tools/packages.py --port "$(PORT)" $(ROLE))
 
 conformance: $(VENV)  ## docs/conformance.md and docs/draft-coverage.md, from their tests

@@ -116,7 +116,7 @@ class Terminal:
 def mpremote(port, *words, status=0):
     """Run the real mpremote at a port: what it has printed."""
     program = compiled.tool("mpremote", "MPREMOTE") or support.missing("needs mpremote: make .venv")
-    command = [program, "connect", port, *words]
+    command = [program, "connect", os.path.realpath(port), *words]  # at /dev/pts/ it does not wait between bytes
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
     assert done.returncode == status, f"mpremote ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout

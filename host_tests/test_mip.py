@@ -9,7 +9,6 @@ import pytest
 import support
 
 sys.path.insert(0, str(support.REPO / "tools"))
-import packages  # noqa: E402
 import romfs  # noqa: E402
 
 MIP = support.REPO / "mip"
@@ -77,7 +76,7 @@ def test_for_a_forge_every_path_is_a_whole_address(tmp_path):
 
 def test_mpremote_installs_a_role_and_its_node_runs(board, lan):
     b, group = board(), lan.group()
-    done = tool("--port", b.port, "server")
+    done = tool("--port", b.port.resolve(), "server")
     assert done.returncode == 0, done.stdout + done.stderr
     files = {str(path.relative_to(b.flash / "lib")) for path in (b.flash / "lib").rglob("*.mpy")}
     assert {"run.mpy", "server_app.mpy", "groupcoap/server.mpy"} <= files

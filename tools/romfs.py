@@ -7,6 +7,7 @@ but the other role's code is left out.
 
 import argparse
 import ast
+import functools
 import os
 import shutil
 import subprocess
@@ -55,12 +56,25 @@ def imported(text, package):
             yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
+@functools.lru_cache(maxsize=None)
+def imports(path, name, fold):
+    """The names of what the module of this name may import."""
+    text = path.read_text()
+    if fold:
+        text = compiled.folded(text, numbers())
+    return list(imported(text, name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]))
+
+
+@functools.lru_cache(maxsize=None)
+def numbers():
+    return compiled.constants(compiled.NUMBERS.read_text())
+
+
 def reachable(start, apart=(), fold=True):
     """{name: path of its source} of the modules that these may import, and themselves, but for those apart.
 
     fold: as they are compiled, without the module of the numbers (compiled.folded).
     """
-    values = compiled.constants(compiled.NUMBERS.read_text())
     found, left = {}, list(start)
     while left:
         name = left.pop()
@@ -68,9 +82,7 @@ def reachable(start, apart=(), fold=True):
         if path is None or name in found or name in apart or name == COMPUTER:
             continue
         found[name] = path
-        package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-        text = path.read_text()
-        left += imported(compiled.folded(text, values) if fold else text, package)
+        left += imports(path, name, fold)
         left.append(".".join(name.split(".")[:-1]))
     return found
 
