@@ -157,13 +157,10 @@ def _members(node, upstream, proxy):
     lookups = [entry for entry in proxy["members"] if entry["resource_directory"]]
     if lookups:
         from groupcoap import uri
-        from groupcoap.client import Client as Asking
-
-        client = Asking(upstream)
 
         def started(now):
             for entry in lookups:
-                members.learn(client, entry["group"], uri.parse(entry["resource_directory"]), node.timers, now)
+                members.learn(upstream, entry["group"], uri.parse(entry["resource_directory"]), now)
 
         node.started = started
     return members

@@ -3,7 +3,7 @@
 
 from groupcoap import numbers as n
 from groupcoap import uri
-from groupcoap.client import UNICAST_TIMEOUT, Client
+from groupcoap.client import UNICAST_TIMEOUT
 from groupcoap.proxy.members import Members
 from wire import GROUP, GROUP2, SERVER, SERVER2, STRANGER, Wire, datagram
 
@@ -21,12 +21,11 @@ class Learning:
     def __init__(self, known=None, **sizes):
         self.wire = Wire()
         self.port = self.wire.port(**sizes)
-        self.client = Client(self.port.endpoint)
         self.members = Members(known or {})
         self._mid = 700
 
     def learn(self, group=GROUP):
-        self.members.learn(self.client, group, uri.parse(LOOKUP), self.wire.timers, self.wire.now)
+        self.members.learn(self.port.endpoint, group, uri.parse(LOOKUP), self.wire.now)
         return self.port.sent()
 
     def reply(self, request, payload=FOUND, code=n.CONTENT, options=(LINK_FORMAT,), peer=DIRECTORY):
