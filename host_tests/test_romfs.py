@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 
+import cbor2
 import peers
 import pytest
 import support
+from test_discovery import aiocoap, until  # noqa: F401
 
 sys.path.insert(0, str(support.REPO / "tools"))
 import compiled  # noqa: E402
@@ -20,6 +22,7 @@ HEAP = 160 * 1024
 SERVERS = 6
 EXCHANGES = 6  # all open at the same time, in a proxy of 8 slots
 LEAST_FREE = 4 * 1024  # bytes, for what is garbage soon
+PROXY_FREE = 8 * 1024  # bytes of a complete proxy
 PIECE = 41 * 32  # bytes: what recvfrom takes for a datagram as long as may come, in blocks of this VM
 STAYS = 20_000  # bytes at least of a server that an image keeps off the heap
 TELLING = 3 * 1024  # bytes that vm/romfs_node.py takes of a heap itself
@@ -85,12 +88,13 @@ def rom(lan, tmp_path):
         yield start
 
 
-def assert_room(title, node, heap):
+def assert_room(title, node, heap, free=LEAST_FREE):
     """That it has met with no lack of heap, and has some for what is to come; and show it, where output is shown."""
     used = heap["heap"] - TELLING
-    print(f"{title}: image {node.image:,}; of {HEAP:,} beyond it {used:,} in use, {heap['free']:,} free")
+    print(f"{title}: image {node.image:,}; of {HEAP:,} beyond it {used:,} in use, {heap['free']:,} free", end=", ")
+    print(f"{heap['piece']:,} in one piece")
     assert (heap["no_memory"], heap["faults"]) == (0, 0), node.log()
-    assert heap["free"] >= LEAST_FREE and heap["piece"] >= PIECE, heap
+    assert heap["free"] >= free and heap["piece"] >= PIECE, heap
 
 
 @pytest.mark.parametrize("role", romfs.ROLES)
@@ -146,20 +150,49 @@ def test_a_server_from_its_image_answers_a_group(rom, lan):
     assert_room("server", server, server.heap())
 
 
-def test_a_complete_proxy_from_its_image_serves_exchanges(rom, node, lan):
-    group, client = lan.group(), peers.Peer(lan.address())
-    config = {**COMPLETE, "proxy": peers.proxy_config(client.address, [group], **COMPLETE["proxy"])["proxy"]}
-    proxy = rom(config, "groupcoap.proxy")
-    servers = [node(peers.server_config(group, f"{i}.5")) for i in range(SERVERS)]
-    assert_room("proxy, ready", proxy, proxy.heap())
-    uri = f"coap://{group}/temp".encode()
-    for number in (peers.MULTICAST_TIMEOUT, peers.MULTICAST_SIGNALING) * (EXCHANGES // 2):
-        options = [(peers.PROXY_URI, uri), (number, peers.uint(2))]
+def register_groups(directory, client, count):
+    """Groups at this directory, which are no members of one, so that a lookup there takes several blocks."""
+    for i in range(count):
+        query = (f"ep={'group' * 12}{i}", f"base=coap://224.0.2.{i}", "et=core.rd-group")
+        options = [*peers.path("resourcedirectory/"), (peers.CONTENT_FORMAT, b"\x28")]
+        options += [(peers.URI_QUERY, part.encode()) for part in query]
+        assert client.ask(directory, code=peers.POST, options=options, payload=b"</a>").code == "2.01"
+
+
+def test_a_complete_proxy_from_its_image_serves_exchanges(rom, node, lan, aiocoap):  # noqa: F811
+    listed, learned = groups = [lan.group(), lan.group()]
+    client = peers.Peer(lan.address())
+    register_groups(aiocoap, client, 10)
+    servers = []
+    for i in range(SERVERS):
+        directory = {"uri": aiocoap.uri, "endpoint": f"node{i}"}
+        servers.append(node({**peers.server_config(None, f"{i}.5", resource_directory=directory), "groups": groups}))
+    until(lambda: len(aiocoap.lookup("endpoint-lookup/", "ep=node*")) == SERVERS)
+    lookup = f"{aiocoap.uri}/endpoint-lookup/"
+    members = [
+        {"group": listed, "servers": [server.address for server in servers]},
+        {"group": learned, "resource_directory": lookup},
+    ]
+    settings = {**COMPLETE["proxy"], "members": members}
+    proxy = rom(
+        {**COMPLETE, "proxy": peers.proxy_config(client.address, groups, **settings)["proxy"]}, "groupcoap.proxy"
+    )
+    assert_room("proxy, ready", proxy, proxy.heap(), PROXY_FREE)
+
+    def group_request(number, i):
+        group = groups[i * len(groups) // EXCHANGES]
+        options = [(peers.PROXY_URI, f"coap://{group}/temp?{i}".encode()), (number, peers.uint(2))]
         request = client.send(proxy, options=options)
         found = client.collect(SERVERS, wanted=lambda message: message.type == peers.NON)
         assert {message.token for message in found} == {request.token}
         assert {message.payload for message in found} == {b"%d.5" % i for i in range(SERVERS)}
+
+    for i in range(EXCHANGES):  # each asks for something else, which the cache has not
+        group_request((peers.MULTICAST_TIMEOUT, peers.MULTICAST_SIGNALING)[i % 2], i)
+    group_request(peers.MULTICAST_TIMEOUT, EXCHANGES - 1)  # again: from the cache, as all members are known
     for i, server in enumerate(servers):  # what each of them is asked next, alone
         options = [(peers.PROXY_URI, f"coap://{server.address}/temp".encode())]
         assert client.ask(proxy, options=options).payload == b"%d.5" % i
-    assert_room("proxy, at work", proxy, proxy.heap())
+    status = cbor2.loads(client.ask(proxy, options=peers.path(".proxy/status")).payload)
+    assert (status["cache"]["served"], len(status["exchanges"])) == (1, EXCHANGES)
+    assert_room("proxy, at work", proxy, proxy.heap(), PROXY_FREE)
