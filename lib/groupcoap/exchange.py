@@ -68,7 +68,7 @@ class Kept:
         self._fields[_LONGEST] = 0xFFFF
         self._key = 2 + address_bytes
         self._keys = bytearray(places * self._key)
-        self._answers = [bytearray(size) for _ in range(places)]
+        self._answers = bytearray(places * size)
         self._lengths = array("h", b"\xff\xff" * places)  # -1: free
         self._turns = array("H", bytes(2 * places))  # of the idempotent: when they came; 0: not idempotent
         self._turn = 0
@@ -154,12 +154,13 @@ class Kept:
         if n > self._size:
             scan(buf, n, self._fields)
             n = self._fields[_END] if self._fields[_END] <= self._size else self._fields[0]
-        self._lengths[place] = copy(self._answers[place], 0, buf, 0, n)
+        at = place * self._size
+        self._lengths[place] = copy(self._answers, at, buf, 0, n) - at
 
     def repeat(self, place, transmit, peer):
         """Send a kept answer again; nothing while there is none."""
         if 0 < self._lengths[place] < _SILENT:
-            transmit(self._answers[place], self._lengths[place], peer)
+            transmit(memoryview(self._answers)[place * self._size :], self._lengths[place], peer)
 
     def silence(self, place):
         """Keep that this request was here, and nothing to send when it comes again."""
