@@ -24,6 +24,7 @@ EXCHANGES = 6  # all open at the same time, in a proxy of 8 slots
 LEAST_FREE = 4 * 1024  # bytes, for what is garbage soon
 PROXY_FREE = 8 * 1024  # bytes of a complete proxy
 PIECE = 41 * 32  # bytes: what recvfrom takes for a datagram as long as may come, in blocks of this VM
+OBSERVE, ACCEPT = 6, 17
 STAYS = 20_000  # bytes at least of a server that an image keeps off the heap
 TELLING = 3 * 1024  # bytes that vm/romfs_node.py takes of a heap itself
 # Table sizes as a board may have them, and all that a forward-proxy can be asked for
@@ -166,7 +167,9 @@ def test_a_complete_proxy_from_its_image_serves_exchanges(rom, node, lan, aiocoa
     servers = []
     for i in range(SERVERS):
         directory = {"uri": aiocoap.uri, "endpoint": f"node{i}"}
-        servers.append(node({**peers.server_config(None, f"{i}.5", resource_directory=directory), "groups": groups}))
+        resources = {"temp": {"value": f"{i}.5", "observable": True}}
+        server = peers.server_config(groups=groups, resources=resources, resource_directory=directory)
+        servers.append(node(server))
     until(lambda: len(aiocoap.lookup("endpoint-lookup/", "ep=node*")) == SERVERS)
     lookup = f"{aiocoap.uri}/endpoint-lookup/"
     members = [
@@ -179,20 +182,31 @@ def test_a_complete_proxy_from_its_image_serves_exchanges(rom, node, lan, aiocoa
     )
     assert_room("proxy, ready", proxy, proxy.heap(), PROXY_FREE)
 
-    def group_request(number, i):
-        group = groups[i * len(groups) // EXCHANGES]
-        options = [(peers.PROXY_URI, f"coap://{group}/temp?{i}".encode()), (number, peers.uint(2))]
-        request = client.send(proxy, options=options)
+    def group_request(i, group, *more, number=peers.MULTICAST_TIMEOUT, seconds=30):
+        options = [(peers.PROXY_URI, f"coap://{group}/temp?{i}".encode()), (number, peers.uint(seconds)), *more]
+        return client.send(proxy, options=options)
+
+    def answers_of(request):
         found = client.collect(SERVERS, wanted=lambda message: message.type == peers.NON)
         assert {message.token for message in found} == {request.token}
         assert {message.payload for message in found} == {b"%d.5" % i for i in range(SERVERS)}
+        return found
 
+    aggregated = group_request(0, learned, (ACCEPT, b"\x3e"), seconds=1)
+    (found,) = client.collect(1, wanted=lambda message: message.code == "2.05")
+    client.send(proxy, peers.ACK, "0.00", token=b"", mid=found.mid)
+    assert (found.token, len(cbor2.loads(found.payload))) == (aggregated.token, 4 * SERVERS)
+    observed = answers_of(group_request(1, learned, (OBSERVE, b"")))
+    assert all(message.option(OBSERVE) is not None for message in observed)
     for i in range(EXCHANGES):  # each asks for something else, which the cache has not
-        group_request((peers.MULTICAST_TIMEOUT, peers.MULTICAST_SIGNALING)[i % 2], i)
-    group_request(peers.MULTICAST_TIMEOUT, EXCHANGES - 1)  # again: from the cache, as all members are known
+        number = (peers.MULTICAST_TIMEOUT, peers.MULTICAST_SIGNALING)[i % 2]
+        last = i, groups[i * len(groups) // EXCHANGES]
+        answers_of(group_request(*last, number=number))
+    answers_of(group_request(*last, number=number))  # again: from the cache, as all members are known
     for i, server in enumerate(servers):  # what each of them is asked next, alone
         options = [(peers.PROXY_URI, f"coap://{server.address}/temp".encode())]
         assert client.ask(proxy, options=options).payload == b"%d.5" % i
     status = cbor2.loads(client.ask(proxy, options=peers.path(".proxy/status")).payload)
-    assert (status["cache"]["served"], len(status["exchanges"])) == (1, EXCHANGES)
+    assert (status["cache"]["served"], status["observations"], status["aggregated_lost"]) == (1, 1, 0)
+    assert len(status["exchanges"]) == 1 + EXCHANGES
     assert_room("proxy, at work", proxy, proxy.heap(), PROXY_FREE)

@@ -204,13 +204,11 @@ def _encode(out, obj, depth):
             _encode(out, item, depth - 1)
     elif isinstance(obj, dict):
         _head(out, 5, len(obj))
-        pairs = []
         for key in obj:
             if type(key) not in (int, str, bytes):
                 raise TypeError("CBOR: a map key is int, str or bytes, not %s" % type(key))
-            pairs.append((dumps(key), key))
-        for encoded, key in sorted(pairs):  # no two encodings are the same, so keys are never compared
-            out.extend(encoded)
+        for key in sorted(obj, key=dumps):  # more time than keeping what they are encoded as, and less heap
+            _encode(out, key, depth)
             _encode(out, obj[key], depth - 1)
     elif isinstance(obj, CBORTag):
         _head(out, 6, obj.tag)
