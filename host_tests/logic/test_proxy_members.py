@@ -215,3 +215,157 @@ def test_an_endless_answer_is_given_up():
     assert num < 70
     assert learning.members.of(GROUP) is None
     assert learning.port.endpoint.tokens.free == 16
+
+
+def blocks(learning, whole, size):
+    """The directory answers in blocks of this size: what was sent for the next, each."""
+    (request,) = learning.learn()
+    found = []
+    szx = {16: 0, 64: 2}[size]
+    for num in range(-(-len(whole) // size)):
+        more = (num + 1) * size < len(whole)
+        value = num << 4 | more << 3 | szx
+        block = (n.BLOCK2, bytes((value >> 8, value & 255)) if value > 255 else bytes((value,)))
+        sent = learning.reply(request, whole[num * size : (num + 1) * size], options=(LINK_FORMAT, block))
+        found += sent
+        if not sent:
+            break
+        (request,) = sent
+    return found
+
+
+def test_an_answer_in_blocks_is_read_across_their_bounds():
+    for size in (16, 64):
+        learning = Learning()
+        sent = blocks(learning, FOUND, size)
+        assert learning.members.of(GROUP) == (SERVER, SERVER2)
+        assert len(sent) == -(-len(FOUND) // size) - 1
+        for num, request in enumerate(sent, 1):
+            assert (request.kind, request.code, request.peer) == (n.CON, n.GET, DIRECTORY)
+            assert request.options[-1] == (n.BLOCK2, bytes((num << 4 | {16: 0, 64: 2}[size],)))
+            assert request.options[:3] == [(n.URI_PATH, b"rd-lookup"), (n.URI_PATH, b"ep"), (n.URI_QUERY, b"d=floor1")]
+        assert len({request.token for request in sent}) == len(sent)
+        assert learning.port.endpoint.tokens.free == 16
+
+
+def test_commas_and_quotes_in_attributes_end_no_link():
+    odd = b'</rd/1>;t="a,b\\",c";base="coap://192.0.2.5",</rd/2,3>;base="coap://192.0.2.6"'
+    assert Learning().learnt(odd) == (SERVER, SERVER2)
+    assert Learning().learnt(odd + b',</r>;t="') is None
+
+
+def test_a_link_of_unusual_length_makes_the_members_unknown():
+    for length, known in ((512, (SERVER,)), (513, None)):
+        link = b'</r>;base="coap://192.0.2.5";t='
+        assert Learning().learnt(link + b"x" * (length - len(link))) == known, length
+
+
+def test_blocks_that_do_not_fit_together_make_the_members_unknown():
+    first = (n.BLOCK2, b"\x0a")  # 0, more, 64 bytes
+    for options, payload in (
+        (((n.BLOCK2, b"\x22"),), FOUND[64:]),  # another than was asked for
+        (((n.BLOCK2, b"\x02"),), FOUND[64:]),
+        ((), FOUND),
+        (((n.BLOCK2, b"\x1f"),), FOUND[64:]),  # of no size
+        (((n.BLOCK2, b"\x1a"),), FOUND[64:80]),  # too short for one that others follow
+        (((n.BLOCK2, b"\x12"),), FOUND[64:] + b"x" * 64),  # too long
+    ):
+        learning = Learning({GROUP: (SERVER,)})
+        (request,) = learning.learn()
+        (request,) = learning.reply(request, FOUND[:64], options=(LINK_FORMAT, first))
+        assert learning.reply(request, payload, options=(LINK_FORMAT,) + options) == []
+        assert learning.members.of(GROUP) is None, options
+        assert learning.port.endpoint.tokens.free == 16
+
+
+def test_the_directory_may_want_smaller_blocks_than_its_first():
+    learning = Learning()
+    (request,) = learning.learn()
+    (request,) = learning.reply(request, FOUND[:64], options=(LINK_FORMAT, (n.BLOCK2, b"\x0a")))
+    (request,) = learning.reply(request, FOUND[64:80], options=(LINK_FORMAT, (n.BLOCK2, b"\x48")))  # 4, more, 16 bytes
+    assert request.options[-1] == (n.BLOCK2, b"\x50")
+    learning.reply(request, FOUND[80:96], options=(LINK_FORMAT, (n.BLOCK2, b"\x50")))
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_a_list_that_changes_between_its_blocks_is_asked_for_soon():
+    learning = Learning()
+    (request,) = learning.learn()
+    options = (n.ETAG, b"a"), LINK_FORMAT, (n.BLOCK2, b"\x0a")
+    (request,) = learning.reply(request, FOUND[:64], options=options)
+    options = (n.ETAG, b"b"), LINK_FORMAT, (n.BLOCK2, b"\x12")
+    assert learning.reply(request, FOUND[64:], options=options) == []
+    assert learning.members.of(GROUP) is None
+    assert learning.next(LEAST - 1) == []
+    (request,) = learning.next(1)
+    assert request.options[-1] == (n.ACCEPT, b"\x28")  # from its beginning
+    learning.reply(request)
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_a_further_block_waits_for_a_place():
+    learning = Learning(token_slots=1)
+    (request,) = learning.learn()
+    tokens = learning.port.endpoint.tokens
+    learning.port.endpoint.send_confirmable = lambda *message: False
+    assert learning.reply(request, FOUND[:64], options=(LINK_FORMAT, (n.BLOCK2, b"\x0a"))) == []
+    assert tokens.free == 1
+    assert learning.next(500) == []
+    del learning.port.endpoint.send_confirmable
+    (request,) = learning.next(500)
+    learning.reply(request, FOUND[64:], options=(LINK_FORMAT, (n.BLOCK2, b"\x12")))
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_an_echo_that_the_directory_asks_for_is_sent_once():
+    learning = Learning()
+    (request,) = learning.learn()
+    echo = (n.ECHO, b"12345678")
+    (request,) = learning.reply(request, b"", n.UNAUTHORIZED, (echo,))
+    assert request.options[-1] == echo
+    learning.reply(request)
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+    (request,) = learning.next(60000)
+    assert request.options[-1] == (n.ACCEPT, b"\x28")
+    (request,) = learning.reply(request, b"", n.UNAUTHORIZED, (echo,))
+    assert learning.reply(request, b"", n.UNAUTHORIZED, (echo,)) == []
+    assert learning.members.of(GROUP) is None
+
+
+def test_a_separate_answer_is_acknowledged():
+    learning = Learning()
+    (request,) = learning.learn()
+    learning.port.receive(datagram(n.ACK, n.EMPTY, request.mid), DIRECTORY)
+    assert learning.next(UNICAST_TIMEOUT - 1000) == []  # not asked again
+    answer = datagram(n.CON, n.CONTENT, 77, request.token, (LINK_FORMAT,), FOUND)
+    (ack,) = learning.port.receive(answer, DIRECTORY)
+    assert ack.is_empty(n.ACK, 77)
+    assert learning.members.of(GROUP) == (SERVER, SERVER2)
+
+
+def test_an_answer_that_does_not_come_after_its_acknowledgement_is_a_lookup_that_failed():
+    learning = Learning({GROUP: (SERVER,)})
+    (request,) = learning.learn()
+    learning.port.receive(datagram(n.ACK, n.EMPTY, request.mid), DIRECTORY)
+    assert learning.next(UNICAST_TIMEOUT + RETRY - 1) == []
+    assert learning.members.of(GROUP) is None
+    assert len(learning.next(1)) == 1
+
+
+def test_an_answer_with_a_critical_option_that_is_unknown_is_rejected():
+    learning = Learning()
+    (request,) = learning.learn()
+    answer = datagram(n.CON, n.CONTENT, 77, request.token, (LINK_FORMAT, (65001, b"")), FOUND)
+    (rst,) = learning.port.receive(answer, DIRECTORY)
+    assert rst.is_empty(n.RST, 77)
+    assert learning.members.of(GROUP) is None
+
+
+def test_a_lookup_that_fits_into_no_message_is_refused():
+    learning = Learning()
+    lookup = uri.parse("coap://192.0.2.99/" + "/".join(["x" * 250] * 5))
+    try:
+        learning.members.learn(learning.port.endpoint, GROUP, lookup, learning.wire.now)
+    except ValueError:
+        return
+    raise AssertionError
