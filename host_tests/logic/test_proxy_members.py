@@ -138,6 +138,14 @@ def test_no_room_for_a_request_is_a_lookup_that_failed():
     assert learning.members.of(GROUP) == (SERVER, SERVER2)
 
 
+def test_an_empty_list_is_asked_for_again_when_it_is_no_longer_fresh():
+    learning = Learning({GROUP: (SERVER,)})
+    (request,) = learning.learn()
+    learning.reply(request, b"", options=(LINK_FORMAT, (n.MAX_AGE, b"\x1e")))
+    assert learning.members.of(GROUP) is None
+    assert len(learning.next(30000)) == 1
+
+
 def test_two_groups_have_members_of_their_own():
     learning = Learning()
     (first,) = learning.learn()
@@ -203,18 +211,19 @@ def test_more_members_than_there_is_room_for_make_them_unknown():
 
 
 def test_an_endless_answer_is_given_up():
-    learning = Learning({GROUP: (SERVER,)})
-    (request,) = learning.learn()
-    for num in range(100):
-        value = num << 4 | 8 | 6
-        block = (n.BLOCK2, bytes((value >> 8, value & 255)) if value > 255 else bytes((value,)))
-        sent = learning.reply(request, b"x" * 1024, options=(LINK_FORMAT, block))
-        if not sent:
-            break
-        (request,) = sent
-    assert num < 70
-    assert learning.members.of(GROUP) is None
-    assert learning.port.endpoint.tokens.free == 16
+    for piece in (b"x" * 1024, b'</r123>;base="coap://192.0.2.5",' * 32):
+        learning = Learning({GROUP: (SERVER,)})
+        (request,) = learning.learn()
+        for num in range(100):
+            value = num << 4 | 8 | 6
+            block = (n.BLOCK2, bytes((value >> 8, value & 255)) if value > 255 else bytes((value,)))
+            sent = learning.reply(request, piece, options=(LINK_FORMAT, block))
+            if not sent:
+                break
+            (request,) = sent
+        assert num < 70
+        assert learning.members.of(GROUP) is None
+        assert learning.port.endpoint.tokens.free == 16
 
 
 def blocks(learning, whole, size):
@@ -268,7 +277,7 @@ def test_blocks_that_do_not_fit_together_make_the_members_unknown():
         ((), FOUND),
         (((n.BLOCK2, b"\x1f"),), FOUND[64:]),  # of no size
         (((n.BLOCK2, b"\x1a"),), FOUND[64:80]),  # too short for one that others follow
-        (((n.BLOCK2, b"\x12"),), FOUND[64:] + b"x" * 64),  # too long
+        (((n.BLOCK2, b"\x12"),), FOUND[64:] + b';t="%s"' % (b"x" * 64)),  # too long
     ):
         learning = Learning({GROUP: (SERVER,)})
         (request,) = learning.learn()
@@ -335,6 +344,7 @@ def test_an_echo_that_the_directory_asks_for_is_sent_once():
 def test_a_separate_answer_is_acknowledged():
     learning = Learning()
     (request,) = learning.learn()
+    assert len(learning.next(30000)) == 3  # the request, again
     learning.port.receive(datagram(n.ACK, n.EMPTY, request.mid), DIRECTORY)
     assert learning.next(UNICAST_TIMEOUT - 1000) == []  # not asked again
     answer = datagram(n.CON, n.CONTENT, 77, request.token, (LINK_FORMAT,), FOUND)

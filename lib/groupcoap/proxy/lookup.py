@@ -126,14 +126,14 @@ class Lookups:
         length = m.payload_length()
         if value == -1 and not self._size:
             value = block.LARGEST  # the whole of it in one message, which may be longer than a block
-        elif value < 0 or length > 16 << (value & 7) or (value & 8 and length < 16 << (value & 7)):
+        elif length > 16 << (value & 7) or (value & 8 and length < 16 << (value & 7)):
             raise ValueError
         more = value & 8
         szx = value & 7
         etag = m.option(n.ETAG)
         if not self._size:
             self._etag = etag
-        if m.code != n.CONTENT or value >> 4 << szx + 4 != self._size:
+        if m.code != n.CONTENT or value >> 4 << szx + 4 != self._size:  # never so where there is no value
             raise ValueError
         if etag != self._etag:
             return -1
