@@ -140,13 +140,11 @@ def joined(text):
     is not imported is `const`, where mpy-cross has no more of it than assignments. Every line stays where it is.
     """
     tree = ast.parse(text)
-    found, edits = [], []
-    for function in ast.walk(tree):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found += [text for node in ast.walk(function) for text in texts_of(node) if text not in found]
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    found = {text for function in functions for node in ast.walk(function) for text in texts_of(node)}
     if len(found) > 2 and TEXTS not in text:
-        whole = ""
-        for node in found:
+        whole, edits = "", []
+        for node in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
             if node.value not in whole:
                 whole += node.value
             start = whole.index(node.value)
