@@ -153,17 +153,17 @@ def _members(node, upstream, proxy):
         return None
     from groupcoap.proxy.members import Members
 
-    members = Members({entry["group"]: tuple(entry["servers"]) for entry in proxy["members"] if entry["servers"]})
-    lookups = [entry for entry in proxy["members"] if entry["resource_directory"]]
-    if lookups:
-        from groupcoap import uri
+    known = {entry["group"]: tuple(entry["servers"]) for entry in proxy["members"] if entry["servers"]}
+    for entry in proxy["members"]:
+        if entry["resource_directory"]:
+            from groupcoap import uri
+            from groupcoap.proxy.lookup import Lookups
 
-        def started(now):
-            for entry in lookups:
-                members.learn(upstream, entry["group"], uri.parse(entry["resource_directory"]), now)
-
-        node.started = started
-    return members
+            if node.started is None:
+                lookups = Lookups(known, upstream)
+                node.started = lookups.start
+            lookups.add(entry["group"], uri.parse(entry["resource_directory"]))
+    return Members(known)
 
 
 def _stand_in(entry):

@@ -160,53 +160,115 @@ def register_groups(directory, client, count):
         assert client.ask(directory, code=peers.POST, options=options, payload=b"</a>").code == "2.01"
 
 
-def test_a_complete_proxy_from_its_image_serves_exchanges(rom, node, lan, aiocoap):  # noqa: F811
-    listed, learned = groups = [lan.group(), lan.group()]
-    client = peers.Peer(lan.address())
-    register_groups(aiocoap, client, 10)
-    servers = []
-    for i in range(SERVERS):
-        directory = {"uri": aiocoap.uri, "endpoint": f"node{i}"}
-        resources = {"temp": {"value": f"{i}.5", "observable": True}}
-        server = peers.server_config(groups=groups, resources=resources, resource_directory=directory)
-        servers.append(node(server))
-    until(lambda: len(aiocoap.lookup("endpoint-lookup/", "ep=node*")) == SERVERS)
-    lookup = f"{aiocoap.uri}/endpoint-lookup/"
-    members = [
-        {"group": listed, "servers": [server.address for server in servers]},
-        {"group": learned, "resource_directory": lookup},
-    ]
-    settings = {**COMPLETE["proxy"], "members": members}
-    proxy = rom(
-        {**COMPLETE, "proxy": peers.proxy_config(client.address, groups, **settings)["proxy"]}, "groupcoap.proxy"
-    )
-    assert_room("proxy, ready", proxy, proxy.heap(), PROXY_FREE)
+class Site:
+    """Two groups of the same servers, `groups`: the members of one are to be listed, those of the other are registered.
 
-    def group_request(i, group, *more, number=peers.MULTICAST_TIMEOUT, seconds=30):
-        options = [(peers.PROXY_URI, f"coap://{group}/temp?{i}".encode()), (number, peers.uint(seconds)), *more]
-        return client.send(proxy, options=options)
+    `client` is to be allowed at `proxy`. settings: what a complete proxy is configured with.
+    """
 
-    def answers_of(request):
-        found = client.collect(SERVERS, wanted=lambda message: message.type == peers.NON)
+    def __init__(self, node, lan, directory):
+        listed, learned = self.groups = [lan.group(), lan.group()]
+        self.client = peers.Peer(lan.address())
+        register_groups(directory, self.client, 10)
+        self.servers = []
+        for i in range(SERVERS):
+            resources = {"temp": {"value": f"{i}.5", "observable": True}}
+            where = {"uri": directory.uri, "endpoint": f"node{i}"}
+            self.servers.append(
+                node(peers.server_config(groups=self.groups, resources=resources, resource_directory=where))
+            )
+        until(lambda: len(directory.lookup("endpoint-lookup/", "ep=node*")) == SERVERS)
+        members = [
+            {"group": listed, "servers": [server.address for server in self.servers]},
+            {"group": learned, "resource_directory": f"{directory.uri}/endpoint-lookup/"},
+        ]
+        self.settings = {**COMPLETE["proxy"], "members": members}
+        self.proxy = None
+
+    def config(self, **more):
+        config = peers.proxy_config(self.client.address, self.groups, **self.settings, **more)
+        return {**COMPLETE, "proxy": config["proxy"]}
+
+    def ask_group(self, target, *more, number=peers.MULTICAST_TIMEOUT, seconds=30):
+        """Ask a group by these options; they are all still open when the test is over."""
+        return self.client.send(self.proxy, options=[*target, (number, peers.uint(seconds)), *more])
+
+    def all_answer(self, request):
+        found = self.client.collect(SERVERS, wanted=lambda message: message.type == peers.NON)
         assert {message.token for message in found} == {request.token}
         assert {message.payload for message in found} == {b"%d.5" % i for i in range(SERVERS)}
         return found
 
-    aggregated = group_request(0, learned, (ACCEPT, b"\x3e"), seconds=1)
-    (found,) = client.collect(1, wanted=lambda message: message.code == "2.05")
-    client.send(proxy, peers.ACK, "0.00", token=b"", mid=found.mid)
-    assert (found.token, len(cbor2.loads(found.payload))) == (aggregated.token, 4 * SERVERS)
-    observed = answers_of(group_request(1, learned, (OBSERVE, b"")))
-    assert all(message.option(OBSERVE) is not None for message in observed)
+    def one_answer(self, target):
+        """Have one answer instead of many."""
+        request = self.ask_group(target, (ACCEPT, b"\x3e"), seconds=1)
+        (found,) = self.client.collect(1, wanted=lambda message: message.code == "2.05")
+        self.client.send(self.proxy, peers.ACK, "0.00", token=b"", mid=found.mid)
+        assert (found.token, len(cbor2.loads(found.payload))) == (request.token, 4 * SERVERS)
+
+    def observe(self, target):
+        found = self.all_answer(self.ask_group(target, (OBSERVE, b"")))
+        assert all(message.option(OBSERVE) is not None for message in found)
+
+    def status(self):
+        return cbor2.loads(self.client.ask(self.proxy, options=peers.path(".proxy/status")).payload)
+
+
+@pytest.fixture
+def site(node, lan, aiocoap):  # noqa: F811
+    return Site(node, lan, aiocoap)
+
+
+def test_a_complete_proxy_from_its_image_serves_exchanges(rom, site):
+    proxy = site.proxy = rom(site.config(), "groupcoap.proxy")
+    assert_room("proxy, ready", proxy, proxy.heap(), PROXY_FREE)
+
+    def target(address, query=""):
+        return [(peers.PROXY_URI, f"coap://{address}/temp{query}".encode())]
+
+    site.one_answer(target(site.groups[1]))
+    site.observe(target(site.groups[1], "?observed"))
     for i in range(EXCHANGES):  # each asks for something else, which the cache has not
         number = (peers.MULTICAST_TIMEOUT, peers.MULTICAST_SIGNALING)[i % 2]
-        last = i, groups[i * len(groups) // EXCHANGES]
-        answers_of(group_request(*last, number=number))
-    answers_of(group_request(*last, number=number))  # again: from the cache, as all members are known
-    for i, server in enumerate(servers):  # what each of them is asked next, alone
-        options = [(peers.PROXY_URI, f"coap://{server.address}/temp".encode())]
-        assert client.ask(proxy, options=options).payload == b"%d.5" % i
-    status = cbor2.loads(client.ask(proxy, options=peers.path(".proxy/status")).payload)
+        last = target(site.groups[i * len(site.groups) // EXCHANGES], f"?{i}")
+        site.all_answer(site.ask_group(last, number=number))
+    site.all_answer(site.ask_group(last, number=number))  # from the cache, as all members are known
+    for i, server in enumerate(site.servers):  # what each of them is asked next, alone
+        assert site.client.ask(proxy, options=target(server.address)).payload == b"%d.5" % i
+    status = site.status()
     assert (status["cache"]["served"], status["observations"], status["aggregated_lost"]) == (1, 1, 0)
     assert len(status["exchanges"]) == 1 + EXCHANGES
     assert_room("proxy, at work", proxy, proxy.heap(), PROXY_FREE)
+
+
+def test_a_complete_reverse_proxy_from_its_image_serves_exchanges(rom, node, lan, site):
+    address = lan.address()
+    next_proxy = node(peers.proxy_config(address, site.groups))
+    listed, learned = site.groups
+    entries = [
+        {"group": learned, "host": "rooms.example", "servers": True},
+        {"group": listed, "path": "lights", "servers": True},
+        {"group": listed, "host": "far.example", "next_hop": next_proxy.address},
+        {"group": listed, "address": lan.address()},
+    ]
+    proxy = site.proxy = rom(
+        {**site.config(mode="reverse", stands_in_for=entries), "address": address}, "groupcoap.proxy"
+    )
+    assert_room("reverse-proxy, ready", proxy, proxy.heap(), PROXY_FREE)
+
+    def target(host, i=0):
+        return [(peers.URI_HOST, host.encode()), *peers.path("temp"), (peers.URI_QUERY, b"%d" % i)]
+
+    site.one_answer(target("rooms.example"))
+    site.observe(target("rooms.example", 1))
+    site.all_answer(site.ask_group([*peers.path("lights/temp")]))
+    site.all_answer(site.ask_group(target("far.example", 2)))
+    for i in range(3, EXCHANGES):
+        site.all_answer(site.ask_group(target("rooms.example", i)))
+    site.all_answer(site.ask_group(target("rooms.example", i)))
+    for i, server in enumerate(site.servers):
+        assert site.client.ask(proxy, options=target(server.address)).payload == b"%d.5" % i
+    status = site.status()
+    assert (status["cache"]["served"], status["observations"], status["aggregated_lost"]) == (1, 1, 0)
+    assert len(status["exchanges"]) == EXCHANGES
+    assert_room("reverse-proxy, at work", proxy, proxy.heap(), PROXY_FREE)

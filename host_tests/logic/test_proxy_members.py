@@ -4,6 +4,7 @@
 from groupcoap import numbers as n
 from groupcoap import uri
 from groupcoap.client import UNICAST_TIMEOUT
+from groupcoap.proxy.lookup import Lookups
 from groupcoap.proxy.members import Members
 from wire import GROUP, GROUP2, SERVER, SERVER2, STRANGER, Wire, datagram
 
@@ -21,11 +22,14 @@ class Learning:
     def __init__(self, known=None, **sizes):
         self.wire = Wire()
         self.port = self.wire.port(**sizes)
-        self.members = Members(known or {})
-        self._mid = 700
+        known = known or {}
+        self.members = Members(known)
+        self.lookups = Lookups(known, self.port.endpoint)
 
-    def learn(self, group=GROUP):
-        self.members.learn(self.port.endpoint, group, uri.parse(LOOKUP), self.wire.now)
+    def learn(self, *groups):
+        for group in groups or (GROUP,):
+            self.lookups.add(group, uri.parse(LOOKUP))
+        self.lookups.start(self.wire.now)
         return self.port.sent()
 
     def reply(self, request, payload=FOUND, code=n.CONTENT, options=(LINK_FORMAT,), peer=DIRECTORY):
@@ -148,8 +152,7 @@ def test_an_empty_list_is_asked_for_again_when_it_is_no_longer_fresh():
 
 def test_two_groups_have_members_of_their_own():
     learning = Learning()
-    (first,) = learning.learn()
-    assert learning.learn(GROUP2) == []  # it waits for its turn (NSTART)
+    (first,) = learning.learn(GROUP, GROUP2)  # the second waits for its turn
     (second,) = learning.reply(first, b'</rd/1>;base="coap://192.0.2.5"')
     assert (learning.members.of(GROUP), learning.members.of(GROUP2)) == ((SERVER,), None)
     learning.reply(second, b'</rd/2>;base="coap://192.0.2.6"')
@@ -375,7 +378,7 @@ def test_a_lookup_that_fits_into_no_message_is_refused():
     learning = Learning()
     lookup = uri.parse("coap://192.0.2.99/" + "/".join(["x" * 250] * 5))
     try:
-        learning.members.learn(learning.port.endpoint, GROUP, lookup, learning.wire.now)
+        learning.lookups.add(GROUP, lookup)
     except ValueError:
         return
     raise AssertionError

@@ -46,8 +46,8 @@ class Lookups:
         self._link = bytearray(_LINK)  # what has come of a link
         self._begin()
 
-    def add(self, group, lookup, now):
-        """Ask for the members of this group, now and from now on. lookup: a `uri.Uri` with an address.
+    def add(self, group, lookup):
+        """Ask for the members of this group, from `start` on. lookup: a `uri.Uri` with an address.
 
         Raises ValueError where that is too long for a message.
         """
@@ -58,7 +58,12 @@ class Lookups:
         which = len(self._all)
         timer = self._timers.reserve(1, lambda _, now: self._wake(which, now))
         self._all.append((group, lookup.address, request, timer))
-        self._wake(which, now)
+
+    def start(self, now):
+        """Ask, now and from now on."""
+        self._due.extend(range(len(self._all)))
+        if self._due:
+            self._ask(now)
 
     def _begin(self):
         # Nothing has come yet.
