@@ -211,6 +211,7 @@ class Site:
         assert all(message.option(OBSERVE) is not None for message in found)
 
     def status(self):
+        self.proxy.heap()  # as after a collection: what is told takes 5 KB, of these 0.8 KB in one piece
         return cbor2.loads(self.client.ask(self.proxy, options=peers.path(".proxy/status")).payload)
 
 
@@ -243,13 +244,13 @@ def test_a_complete_proxy_from_its_image_serves_exchanges(rom, site):
 
 def test_a_complete_reverse_proxy_from_its_image_serves_exchanges(rom, node, lan, site):
     address = lan.address()
-    next_proxy = node(peers.proxy_config(address, site.groups))
     listed, learned = site.groups
+    far = {"group": listed, "host": "far.example"}
+    next_proxy = node(peers.proxy_config(address, site.groups, mode="reverse", stands_in_for=[far]))
     entries = [
         {"group": learned, "host": "rooms.example", "servers": True},
         {"group": listed, "path": "lights", "servers": True},
-        {"group": listed, "host": "far.example", "next_hop": next_proxy.address},
-        {"group": listed, "address": lan.address()},
+        {**far, "next_hop": next_proxy.address},
     ]
     proxy = site.proxy = rom(
         {**site.config(mode="reverse", stands_in_for=entries), "address": address}, "groupcoap.proxy"
