@@ -87,13 +87,7 @@ def build(node, config):
     for role in roles:
         role.down.role = role
 
-    def moved(old, new):
-        for role in roles:
-            role.move(old, new)
-        if relay.chain is not None and relay.chain.own == old:
-            relay.chain.own = new
-
-    node.moved = moved
+    node.moved.append(relay.move)
     from groupcoap.proxy.status import Status
 
     node.status = Status(roles, platform.clock, node.lost, proxy["status"]).read

@@ -3,7 +3,6 @@
 import sys
 
 from groupcoap.errors import RequestEntityTooLarge
-from groupcoap.net import platform
 from groupcoap.parameters import Parameters
 from groupcoap.server import Resource, Server
 
@@ -73,7 +72,7 @@ def build(node, config):
     )
     server.failed = node.fault
     endpoint.role = server
-    node.moved = server.move
+    node.moved.append(server.move)
     for path, entry in resources.items():
         resource = Resource(
             path,
@@ -114,9 +113,4 @@ def register(node, endpoint, server, directory):
     registration.failed = lambda reason: print("resource directory: %s" % reason, file=sys.stderr)
     node.started = registration.start
     node.stopping = registration.stop
-
-    def moved(old, new):
-        server.move(old, new)
-        registration.again(platform.clock())
-
-    node.moved = moved
+    node.moved.append(registration.move)

@@ -81,7 +81,7 @@ class Registration:
         if self._step == _OFF:
             self._begin(now)
 
-    def again(self, now):
+    def move(self, old, new, now):
         """Register anew where that is wanted: the own address, which the directory has read off, is another now."""
         if self._wanted:
             if self._busy:

@@ -105,11 +105,11 @@ class Server:
         self.downloads = Downloads(self, downloads, self._szx, lifetime)
         self._signaling = options.number(options.MULTICAST_SIGNALING)
         self._forwarding = options.number(options.RESPONSE_FORWARDING)
-        self.move(None, address)
+        self.move(None, address, 0)
         self.add(Resource(_CORE, content_format=n.LINK_FORMAT, group=True), GET=self.links)
         self._abbreviations = {0: path_hash([b".well-known", b"core"])}  # Uri-Path-Abbrev
 
-    def move(self, old, address):
+    def move(self, old, address, now):
         """Be at this packed address from now on (Node.moved)."""
         self.address = address
         origin = bytearray(20)

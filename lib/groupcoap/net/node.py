@@ -243,7 +243,7 @@ class Node:
         self.faults = 0
         self.started = None  # started(now) is called when the node begins,
         self.stopping = None  # and stopping(now) when it is about to end: what it does has one moment
-        self.moved = None  # moved(old, new) is told another own address, packed, than until now
+        self.moved = []  # functions (old, new, now) that are told another own address, packed, than until now
         self.status = None  # status() of a proxy gives its counters and tables as a dict
         self.report = platform.report  # report(error) prints an exception that should not have been
         self.seen = None  # seen(sent, data, length, peer) is shown every datagram, once `watch` has been called
@@ -342,8 +342,8 @@ class Node:
                                 self._drop(port, group)
                         port.reopen = True
                         self._change(port)
-                if self.moved is not None:
-                    self.moved(before, link.address)
+                for moved in self.moved:
+                    moved(before, link.address, platform.clock())
 
     def groups(self):
         """The packed addresses of the groups that it is a member of."""

@@ -61,10 +61,18 @@ class Exchanges:
         self._held_at = array("b", b"\xff" * slots)
         self._copies = bytearray(slots)  # still to go
         self._spacing = array("i", bytes(4 * slots))  # ms between them
+        self.roles = []  # what has this relay: each puts itself in
         self.observations = self.caching = self.chain = self.aggregation = None
         self._due_timers = upstream.timers.reserve(slots, self._due)  # of a Relay
         self.closed = 0  # exchanges that have ended
         self.serve(downstream)
+
+    def move(self, old, new, now):
+        """Be at the packed own address `new`, where until now it was `old` (Node.moved)."""
+        for role in self.roles:
+            role.move(old, new)
+        if self.chain is not None and self.chain.own == old:
+            self.chain.own = new
 
     def serve(self, down):
         """Let the clients of this endpoint have exchanges: remember which Message ID was for whom."""

@@ -23,6 +23,7 @@ class Reception:
 
     def __init__(self, relay, local, access, address, down):
         self.relay = relay
+        relay.roles.append(self)
         self.local = local
         self.access = access
         self.address = address
