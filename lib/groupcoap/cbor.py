@@ -163,8 +163,13 @@ def dumps(obj, depth=_DEPTH):
     Raises TypeError for what has no encoding, ValueError for integers beyond 64 bits and nesting beyond `depth`.
     """
     out = bytearray()
-    _encode(out, obj, depth)
+    dump_to(out, obj, depth)
     return bytes(out)
+
+
+def dump_to(out, obj, depth=_DEPTH):
+    """Add what `dumps` gives for `obj` to a bytearray, which takes no more heap where that has room."""
+    _encode(out, obj, depth)
 
 
 def _head(out, major, argument):

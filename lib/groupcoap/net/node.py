@@ -16,8 +16,7 @@ from ..timers import Timers, elapsed
 from . import platform
 
 _BURST = const(32)
-_VIEWS = const(64)  # views of datagrams up to so many bytes are kept, each,
-_LONGER = const(16)  # and so many of longer ones
+_VIEWS = const(32)  # of what is sent are kept, the last one of each length modulo that
 _SMALL = const(128)  # bytes of a datagram that is taken even into a heap in pieces
 
 
@@ -78,8 +77,7 @@ class Link:
         # each time is a good part of its time. As defaults, since a closure of more than a few takes heap when it is
         # called. own: the buffer that nearly all of them are in.
         zone = platform.zone(self._interface)
-        views = [None] * (_VIEWS + 1)  # of that buffer, by length: made once, as each takes heap
-        longer = [own[:0]] * _LONGER  # the last one of each length, modulo the number of places
+        views = [own[:0]] * _VIEWS  # of that buffer, by length: each takes heap, so it is made once
         last = [None, None]  # a peer, and its socket address
 
         def transmit(
@@ -89,24 +87,20 @@ class Link:
             link=self,
             own=own,
             views=views,
-            longer=longer,
             raw_of=self._raws.get,
             last=last,
+            length_of=len,
         ):
             """Send buf[:length] to a packed address from the own socket; what cannot be sent is lost, and counted."""
             if peer is not last[0]:
                 last[1] = raw_of(peer) or platform.sockaddr(peer, zone)
                 last[0] = peer
-            if buf is not own:
-                view = memoryview(buf)[:length]
-            elif length > _VIEWS:
-                view = longer[length % _LONGER]
-                if len(view) != length:
-                    longer[length % _LONGER] = view = memoryview(buf)[:length]
+            if buf is own:
+                view = views[length % _VIEWS]
+                if length_of(view) != length:
+                    views[length % _VIEWS] = view = memoryview(buf)[:length]
             else:
-                view = views[length]
-                if view is None:
-                    views[length] = view = memoryview(buf)[:length]
+                view = memoryview(buf)[:length]
             try:
                 link._sendto(view, last[1])
             except OSError:

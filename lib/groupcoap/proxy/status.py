@@ -14,6 +14,7 @@ from ..timers import elapsed
 from .exchanges import GROUP, SILENT
 
 PATH = [b".proxy", b"status"]
+_ROOM = const(1024)  # bytes of an answer; a longer one grows
 _LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
 
 
@@ -28,13 +29,20 @@ class Status:
         self._lost = lost
         if not served:
             return
-        hashed = proxies[0].local.add(PATH, n.CBOR, lambda: cbor.dumps(self.read()))
+        hashed = proxies[0].local.add(PATH, n.CBOR, self._body)
         for proxy in proxies:
             proxy.private = hashed
 
+    def _body(self):
+        # What `read` makes is scattered over the heap: room for the answer, in one piece, is taken before.
+        gc.collect()
+        body = bytearray(_ROOM)
+        body[:] = b""  # the VM keeps the room
+        cbor.dump_to(body, self.read())
+        return body
+
     def read(self):
         """The state now, as a dict; ages and times in s. The first 32 exchanges and clients are listed."""
-        gc.collect()  # what is made here would be scattered over the heap, and leave no long piece for the answer
         now = self._clock()
         proxy = self._proxies[0]
         relay = proxy.relay
@@ -73,6 +81,7 @@ class Status:
         if self._lost is not None:
             found["lost"] = self._lost()
         if hasattr(gc, "mem_free"):
+            gc.collect()
             found["heap_free"] = gc.mem_free()
         return found
 
