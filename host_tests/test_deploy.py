@@ -26,7 +26,7 @@ def board():
     import machine, os, time
     if "safe_mode" in os.listdir("/"):
         return
-    w = machine.WDT(timeout=500)
+    w = machine.WDT(timeout=1000)
     print("watched")
     while True:
         w.feed()
@@ -201,15 +201,15 @@ def test_what_is_stale_goes_and_what_is_others_stays(deployed):
     assert theirs.items() <= content(b.flash).items()
 
 
-def test_a_main_py_of_somebody_else_is_interrupted_and_kept(board, configuration, tmp_path):
-    flash = tmp_path / "flash"
-    flash.mkdir()
-    (flash / "main.py").write_text("print('theirs')\nwhile True:\n    pass\n")
-    b = board(flash=flash)
-    b.await_said("theirs")
-    done = run(b.port, "server", "--config", configuration("server"))
+def test_a_main_py_of_somebody_else_is_interrupted_and_kept(deployed):
+    b = deployed("server")
+    (b.flash / "main.py").write_text("print('theirs')\nwhile True:\n    pass\n")
+    with b.open() as terminal:
+        terminal.send("\x03\r\x04")
+        terminal.expect("theirs")
+    done = run(b.port, "server")
     assert "  keep   /main.py as /main.py.bak\n" in done.stdout and "; ready server" in last(done)
-    assert (flash / "main.py.bak").read_text().startswith("print('theirs')")
+    assert (b.flash / "main.py.bak").read_text().startswith("print('theirs')")
 
 
 @pytest.mark.parametrize("name", ["config.py", "lib/config.py", "lib/run/__init__.py"])
@@ -262,8 +262,10 @@ def test_a_configuration_that_the_node_refuses_is_told(deployed, configuration):
     assert "; groupcoap: address: 192.0.2.1 port 5683 cannot be bound" in last(done)
 
 
-def test_without_a_configuration_the_files_are_there(board):
-    b = board()
+def test_without_a_configuration_the_files_are_put_there(deployed):
+    b = deployed("server")
+    (b.flash / "config.json").unlink()
+    (b.flash / "lib/run.mpy").unlink()
     done = run(b.port, "server")
     assert "without a configuration there is no node yet" in last(done)
     assert (b.flash / "lib/run.mpy").exists() and not (b.flash / "config.json").exists()
@@ -305,6 +307,7 @@ def test_no_watchdog_bites_in_the_middle_of_a_copy(deployed, deployed_once):
         terminal.expect("watched")
     assert "; ready server" in last(run(b.port, "server"))
     assert content(b.flash / "lib") == content(deployed_once("server") / "lib")
+    assert b.said().count("watched") == 1
 
 
 def test_one_that_is_interrupted_stays_in_safe_mode_and_can_be_repeated(board, configuration):
@@ -392,10 +395,9 @@ def test_an_image_goes_into_the_rom_partition(deployed, configuration, role, tmp
     assert "copied 0 of 2 files, 0 bytes; image unchanged; ready" in last(done)
 
 
-def test_files_after_an_image_take_its_place(board, configuration, tmp_path):
-    b = board("--rom", tmp_path / "rom")
-    run(b.port, "server", "--config", configuration("server"), "--romfs")
-    assert "; ready server" in last(run(b.port, "server"))
+def test_files_take_the_place_of_an_image(deployed, tmp_path):
+    (tmp_path / "rom").write_bytes(romfs.build("server", board="UNIX").read_bytes())
+    b = deployed("server", "--rom", tmp_path / "rom")
     command = ("exec", "import sys; sys.path.remove('.frozen'); import board; print(board.__file__)")
     assert b.mpremote(*command) == "/lib/board.mpy\n"
 
