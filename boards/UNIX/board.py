@@ -2,7 +2,7 @@
 
 NAME = "UNIX"
 PORT = "unix"
-MACHINE = "linux"
+MACHINE = "linux ["
 LED = "LED"
 LED_ON = 1
 BUTTON = "BUTTON"
