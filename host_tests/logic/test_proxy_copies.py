@@ -54,6 +54,17 @@ def test_copies_are_spread_over_2_s_or_half_of_t():
         assert [sent.at for sent in copied(group_request(timeout=timeout), copies)[1]] == times
 
 
+def test_of_more_requests_than_127_each_has_its_copy_and_gives_its_place_back():
+    proxy = Proxied(200, [(CLIENT[:4], (GROUP,), True)], sizes={"recent_messages": 512}, held=200, copies=2, nstart=200)
+    for _ in range(2):
+        for i in range(200):
+            proxy.asked(group_request(timeout=b"\x0a"), token=bytes((i,)))
+        proxy.wire.advance(2000)
+        assert len(proxy.up.sent()) == 200
+        proxy.wire.advance(10000)
+        assert proxy.free() == 200 and proxy.relay.held.peers == [None] * 200
+
+
 def test_answers_to_a_copy_are_relayed():
     proxy = Proxied(copies=2, held=4)
     token = proxy.asked().token

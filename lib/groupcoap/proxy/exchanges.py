@@ -58,7 +58,7 @@ class Exchanges:
         self._first = array("i", bytes(4 * slots))  # the last Message ID in front of those relayed for a slot
         self.digests = [None] * slots  # cache keys
         self.held = Held(held, held_bytes)
-        self._held_at = array("b", b"\xff" * slots)
+        self._held_at = array("h", b"\xff\xff" * slots)
         self._copies = bytearray(slots)  # still to go
         self._spacing = array("i", bytes(4 * slots))  # ms between them
         self.roles = []  # what has this relay: each puts itself in
