@@ -333,6 +333,20 @@ def test_request_that_an_observation_makes_room_for_is_stored_as_what_it_is():
         assert sent.payload == b"x" and proxy.up.sent() == []
 
 
+def test_work_of_a_refusal_grows_with_the_slots_and_not_with_their_square():
+    for slots in (16, 255):
+        proxy = proxied(slots=slots, nstart=255, sizes={"recent_messages": 512})
+        flood(proxy, slots)
+        asked = []
+
+        def counted(slot, asked=asked):
+            asked.append(slot)
+            return True
+
+        assert not proxy.relay.make_room(proxy.access.clients[0], counted, proxy.wire.now)
+        assert len(asked) <= 2 * slots
+
+
 # A fair share of the exchanges with one group
 
 

@@ -221,18 +221,21 @@ class Exchanges:
     def make_room(self, client, of, now):
         """Close an exchange of the client that has most of those for which of(slot) is true, if that has two more than
         `client`, so that everybody comes to a fair share: has one been closed? Of its exchanges it is the oldest."""
-        best = -1
-        most = 1 + sum([1 for slot in range(len(self.kinds)) if self.clients[slot] is client and of(slot)])
+        counts = {}
         for slot in range(len(self.kinds)):
-            if not self.kinds[slot] or not of(slot):
-                continue
+            if self.kinds[slot] and of(slot):
+                other = self.clients[slot]
+                counts[other] = counts.get(other, 0) + 1
+        best = -1
+        most = 1 + counts.get(client, 0)
+        for slot in range(len(self.kinds)):
             other = self.clients[slot]
-            count = sum([1 for i in range(len(self.kinds)) if self.clients[i] is other and of(i)])
-            older = best >= 0 and other is self.clients[best]
-            older = older and elapsed(now, self.opened[slot]) > elapsed(now, self.opened[best])
-            if count > most or older:
-                most = count
-                best = slot
+            if counts.get(other, 0) >= most and of(slot):
+                older = best >= 0 and other is self.clients[best]
+                older = older and elapsed(now, self.opened[slot]) > elapsed(now, self.opened[best])
+                if counts[other] > most or older:
+                    most = counts[other]
+                    best = slot
         if best < 0:
             return False
         self.end(best, n.SERVICE_UNAVAILABLE, now)
