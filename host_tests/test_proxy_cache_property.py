@@ -1,7 +1,8 @@
 """The proxy's cache against a plain model, under whatever keys, sizes, times and orders: never over its budget, never a
 response of another server or request, an older one, a mixture, or a stale one that passes for fresh.
 
-What the cache has dropped to make room it may have dropped; that it drops no more than that is in the model, too.
+What the cache has dropped to make room it may have dropped; that it drops no more than that is in the model, too, and
+nothing whose ETag an open request has.
 """
 
 from groupcoap import numbers as n
@@ -39,6 +40,7 @@ step = st.one_of(
     st.tuples(st.just("expect"), slot, key, server),
     st.tuples(st.just("heard"), slot, key, server),
     st.tuples(st.just("due"), slot),
+    st.tuples(st.just("ask"), slot, key),
     st.tuples(st.just("clear"), slot),
 )
 
@@ -54,6 +56,7 @@ class Response:
         self.until = until
         self.uri = uri
         self.slots = set()  # that expect it
+        self.asked = set()  # slots whose requests have its ETag
 
     def etag(self):
         first = [value for number, value in self.options if number == n.ETAG][:1]
@@ -81,6 +84,11 @@ class Model:
         at = self.cache.store(KEYS[k], group, SERVERS[s], data, 4, len(data), ms, uri, self.wire.now)
         old = self.stored.pop((k, s), None)
         kept = ms > 0 and length <= SIZE // 4
+        if kept and at < 0:  # no room
+            kept = False
+            self.forget_what_was(k, s)
+            oldest = self.log[0][0]
+            assert self.stored[oldest].asked and self.cache._blocked
         assert (at >= 0) == kept
         entry = next((entry for entry in self.log if entry[0] == (k, s)), None)
         if not kept or entry is None or length > entry[1]:
@@ -92,13 +100,24 @@ class Model:
             new = Response(group, options, payload, self.now() + min(ms, MAX_SPAN), uri)
             self.stored[k, s] = new
             if old is not None:
-                new.slots = old.slots
+                new.slots, new.asked = old.slots, old.asked
                 new.group = group or old.group
         self.forget((k, s))
+
+    def forget_what_was(self, k, s):
+        # The entry that was to be replaced, and what was dropped in front of what could not be
+        for entry in self.log:
+            if entry[0] == (k, s):
+                entry[0] = None
+        while self.log and (self.log[0][0] is None or self.find(*self.log[0][0]) < 0):
+            at = self.log.pop(0)[0]
+            if at is not None:
+                assert not self.stored.pop(at).asked
 
     def forget(self, newest):
         # Drop what the cache has dropped to make room: the oldest, and as few as must be.
         gone = [at for at in self.stored if self.find(*at) < 0]
+        assert not any(self.stored[at].asked for at in gone)
         assert newest not in gone
         for at in gone:
             del self.stored[at]
@@ -149,17 +168,26 @@ class Model:
         self.cache.heard(slot, KEYS[k], SERVERS[s])
         if (k, s) in self.stored:
             self.stored[k, s].slots.discard(slot)
+            self.stored[k, s].asked.discard(slot)
+
+    def ask(self, slot, k):
+        given = self.cache.etags(KEYS[k], GROUP, SERVERS, slot)
+        for (other, _), entry in self.stored.items():
+            if other == k and entry.etag() in given:
+                entry.asked.add(slot)
 
     def due(self, slot):
         expected = [at for at, entry in self.stored.items() if slot in entry.slots and self.fresh(at)]
         found = self.cache.due(slot, self.wire.now)
         assert sorted(found) == sorted(self.find(*at) for at in expected)
-        self.clear(slot)
+        for entry in self.stored.values():
+            entry.slots.discard(slot)
 
     def clear(self, slot):
         self.cache.clear(slot)
         for entry in self.stored.values():
             entry.slots.discard(slot)
+            entry.asked.discard(slot)
 
     def spend(self, span):
         while span:
@@ -205,6 +233,8 @@ class Model:
             assert self.tags.setdefault(self.cache.tag(complete), content) == content
         tags = [entry.etag() for entry in hit.values()]
         usable = {tag for tag in tags if tag is not None and tags.count(tag) == 1}
+        if self.cache._blocked and self.log and self.log[0][0] is not None:  # the oldest is to go
+            usable.discard(self.stored[self.log[0][0]].etag() if self.log[0][0][0] == k else None)
         given = self.cache.etags(KEYS[k], GROUP, members)
         assert len(set(given)) == len(given) == min(4, len(usable)) and set(given) <= usable
 

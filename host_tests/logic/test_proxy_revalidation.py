@@ -161,15 +161,99 @@ def test_without_a_place_to_repeat_it_from_what_is_asked_by_unicast_goes_out_onc
 
 
 def test_with_no_slot_free_what_is_to_be_asked_by_unicast_is_lost_and_nothing_else():
-    c = stale(slots=2)
-    c.asked(asking(target=b"coap://224.0.1.187/hum"), token=b"hum")
+    c = stale()
     sent = c.asked()
+    for i in range(3):
+        c.asked(asking(target=b"coap://224.0.1.187/hum%d" % i), token=b"hum%d" % i)
     assert c.p.free() == 0
     assert c.answer(sent, code=n.VALID, options=[(n.ETAG, b"2")], payload=b"") == []
-    assert c.p.up.sent() == []
+    assert c.p.up.sent() == [] and c.caching.unfetched == 1
     assert len(c.answer(sent, SERVER2, code=n.VALID, options=[(n.ETAG, b"2")], payload=b"")) == 1
     c.pass_time(11000)
-    assert c.p.free() == 2
+    assert c.p.free() == 4
+
+
+def test_after_an_answer_that_was_lost_requests_go_out_without_etags_for_a_while():
+    c = stale()
+    sent = c.asked()
+    for i in range(3):
+        c.asked(asking(target=b"coap://224.0.1.187/hum%d" % i), token=b"hum%d" % i)
+    c.answer(sent, code=n.VALID, options=[(n.ETAG, b"2")], payload=b"")
+    c.pass_time(11000)
+    etags = []
+    for _ in range(40):
+        etags.append(c.asked(asking(timeout=b"\x01")).option(n.ETAG))
+        c.pass_time(1100)
+    assert etags == [None] * 32 + [b"2"] * 8
+
+
+def test_without_a_slot_to_ask_a_server_anew_a_request_goes_out_without_etags():
+    c = stale()
+    for i in range(2):
+        c.asked(asking(target=b"coap://224.0.1.187/hum%d" % i), token=b"hum%d" % i)
+    assert c.asked().options == TEMP
+    c.p.ask(early_stop(), token=b"hum0")
+    c.p.ask(early_stop())
+    assert c.asked().options[0] == (n.ETAG, b"1")
+
+
+def crowd(count):
+    """So many servers, and what each of them answers this request with: its ETag alone where the request has that."""
+    servers = [uri.pack(bytes((192, 0, 2, 50 + i))) for i in range(count)]
+
+    def answer(c, sent, i):
+        tag = b"e%d" % i
+        if (n.ETAG, tag) in sent.options:
+            return c.answer(sent, servers[i], code=n.VALID, options=[(n.ETAG, tag)], payload=b"")
+        return c.answer(sent, servers[i], options=[(n.ETAG, tag)], payload=tag)
+
+    return servers, answer
+
+
+def test_two_clients_hear_every_server_of_a_group_that_is_larger_than_the_cache():
+    servers, answer = crowd(20)
+    c = Cached(members=None, size=4096, slots=16, held=16)
+    for _ in range(3):
+        sent = [c.asked(token=token) for token in (b"1", b"2")]
+        heard = [[], []]
+        for i in range(len(servers)):
+            for k in range(2):
+                heard[k] += payloads(answer(c, sent[k], i))
+        assert heard == [[b"e%d" % i for i in range(len(servers))]] * 2
+        assert c.pass_time(11000) == [] and c.p.up.sent() == [] and c.caching.unfetched == 0
+        c.pass_time(50000)
+    assert n.ETAG in [number for number, _ in sent[0].options]
+
+
+def test_what_an_open_request_has_the_etag_of_stays_until_its_server_has_answered():
+    servers, answer = crowd(6)
+    c = Cached(members=None, places=4)
+    c.fill(servers[:4], more=[{"options": [(n.ETAG, b"e%d" % i)], "payload": b"e%d" % i} for i in range(4)], wait=61000)
+    sent = c.asked()
+    assert [value for number, value in sent.options if number == n.ETAG] == [b"e0", b"e1", b"e2", b"e3"]
+    for i in (4, 5, 1):  # others would take its place
+        assert payloads(answer(c, sent, i)) == [b"e%d" % i]
+    assert c.cache.evicted == 0
+    assert payloads(answer(c, sent, 0)) == [b"e0"]
+    other = c.asked(individual(target=b"coap://192.0.2.99/x"), token=b"x")
+    c.answer(other, other.peer)
+    assert c.cache.evicted == 1  # the oldest, which has answered
+    for i in (2, 3):
+        assert payloads(answer(c, sent, i)) == [b"e%d" % i]
+
+
+def test_a_server_that_is_gone_does_not_keep_its_place_for_one_request_after_the_other():
+    servers, answer = crowd(6)
+    c = Cached(members=None, places=4)
+    c.fill(servers[:4], more=[{"options": [(n.ETAG, b"e%d" % i)], "payload": b"e%d" % i} for i in range(4)], wait=61000)
+    first = c.asked(token=b"1")
+    answer(c, first, 4)
+    assert c.cache.evicted == 0
+    second = c.asked(token=b"2")
+    assert (n.ETAG, b"e0") not in second.options and (n.ETAG, b"e1") in second.options
+    c.p.ask(early_stop(), token=b"1")
+    answer(c, second, 4)
+    assert c.cache.evicted == 1
 
 
 def test_servers_that_validate_what_nobody_has_asked_them_do_not_take_all_slots():

@@ -6,7 +6,9 @@ and those of the group. The authority is therefore not in the key, but beside it
 Responses lie one behind the other in a ring of bytes, and their entries in a ring of places: what was appended longest
 ago makes room, fresh or stale. A newer response takes the room of the older one where it fits; else it is appended,
 and the old room is idle until its turn comes. A response longer than a quarter of the ring is not kept, so that none
-sweeps out more than half of it, nor leaves more than a quarter empty where the ring closes.
+sweeps out more than half of it, nor leaves more than a quarter empty where the ring closes. What an open request has
+the ETag of stays until its server has answered: a 2.03 is worth nothing without it. Where its turn comes before, the
+newer response is not kept.
 """
 
 import hashlib
@@ -61,10 +63,12 @@ class Cache:
         self._address = address_bytes
         self._group = _DIGEST + address_bytes  # where in a row the group is
         self._mark = self._group + address_bytes  # and a bit for each slot that expects this entry's server
-        self._row = self._mark + (slots + 7 >> 3)
+        self._marks = slots + 7 >> 3  # bytes
+        self._row = self._mark + 2 * self._marks  # then a bit for each slot whose request has this entry's ETag
         self._rows = bytearray(places * self._row)  # digest, server, group or zeros, marks
         self._empty = bytes(self._row)
-        self._expecting = bytearray(slots)  # has this slot marks?
+        self._expecting = bytearray(slots)  # has this slot marks, of either kind?
+        self._blocked = False  # is the oldest one in the way, as an open request has its ETag?
         buckets = 1
         while buckets < places:
             buckets *= 2
@@ -120,7 +124,7 @@ class Cache:
         """Keep a 2.05 of `server`, whose options and payload are buf[start:end], fresh for `ms`: its index, or -1.
 
         group: packed address of the group that was asked, or None; uri: a hash of the resource, below 2^30. A response
-        that is not kept, since it is too long or `ms` is 0, takes the older one away.
+        that is not kept, since it is too long or `ms` is 0, or there is no room, takes the older one away.
         """
         length = end - start
         i = old = self.find(digest, server)
@@ -131,6 +135,8 @@ class Cache:
         if old < 0 or length > self._rooms[old]:
             self._lose(old)
             i = self._append((length | 7) + 1)
+            if i < 0:
+                return -1
             row = i * self._row
             if old < 0:
                 copy(rows, row, self._empty, 0, self._row)
@@ -209,11 +215,21 @@ class Cache:
         """The ETag of entry i, or None."""
         return self.option(i, n.ETAG)
 
-    def etags(self, digest, group, members):
+    def etags(self, digest, group, members, slot=-1):
         """Up to 4 ETags by which a group request revalidates its entries; one that two servers use is not among them
-        (draft-ietf-core-groupcomm-bis §3.2.2)."""
-        found = [self.etag(i) for i in self.matching(digest, group, members)]
-        return [tag for tag in found if tag is not None and found.count(tag) == 1][:_ETAGS]
+        (draft-ietf-core-groupcomm-bis §3.2.2). slot: of the request, for which their entries then stay."""
+        places = self.matching(digest, group, members)
+        found = [self.etag(i) for i in places]
+        given = []
+        for i, tag in zip(places, found):
+            # The oldest that is in the way is not kept for one request after the other
+            in_the_way = self._blocked and i == self._oldest
+            if tag is not None and found.count(tag) == 1 and not in_the_way and len(given) < _ETAGS:
+                given.append(tag)
+                if slot >= 0:
+                    self._expecting[slot] = 1
+                    self._rows[i * self._row + self._mark + self._marks + (slot >> 3)] |= 1 << (slot & 7)
+        return given
 
     def refresh(self, i, m, ms, now):
         """The 2.03 m of its server has revalidated entry i, for `ms`: True.
@@ -263,7 +279,8 @@ class Cache:
         if self._expecting[slot]:
             i = self.find(digest, server)
             if i >= 0:
-                self._rows[i * self._row + self._mark + (slot >> 3)] &= ~(1 << (slot & 7))
+                self._unmark(i * self._row + self._mark, slot)
+                self._unmark(i * self._row + self._mark + self._marks, slot)
 
     def due(self, slot, now):
         """The indices of the fresh entries whose servers have not answered this slot: a list, given once."""
@@ -273,15 +290,19 @@ class Cache:
             for i in range(self._places):
                 if self._rows[i * self._row + at] >> (slot & 7) & 1 and self.remaining(i, now):
                     found.append(i)
-            self.clear(slot)
+                self._unmark(i * self._row + self._mark, slot)
         return found
 
     def clear(self, slot):
-        """Nothing is expected for this slot any more."""
+        """Nothing is expected for this slot any more, and nothing stays for it."""
         if self._expecting[slot]:
             self._expecting[slot] = 0
-            for at in range(self._mark + (slot >> 3), len(self._rows), self._row):
-                self._rows[at] &= ~(1 << (slot & 7))
+            for at in range(self._mark, len(self._rows), self._row):
+                self._unmark(at, slot)
+                self._unmark(at + self._marks, slot)
+
+    def _unmark(self, at, slot):
+        self._rows[at + (slot >> 3)] &= ~(1 << (slot & 7))
 
     # The rings
 
@@ -317,7 +338,7 @@ class Cache:
             self._timers.set(self._timer, after(now, _SWEEP))
 
     def _append(self, room):
-        # Take the next place, and so many bytes for it; the oldest go.
+        # Take the next place, and so many bytes for it; the oldest go. -1 where one of them has to stay.
         head = self._head
         while self._count:
             tail = self._at[self._oldest]
@@ -331,6 +352,12 @@ class Cache:
                     head = 0
                     break
             if self._states[self._oldest]:
+                at = self._oldest * self._row + self._mark + self._marks
+                for i in range(at, at + self._marks):
+                    if self._rows[i]:
+                        self._blocked = True
+                        return -1
+                self._blocked = False
                 self.evicted += 1
                 self._lose(self._oldest)
             self._oldest = (self._oldest + 1) % self._places

@@ -20,6 +20,8 @@ _BEFORE = const(250)  # ms in front of the end of T' for what is to be sent shor
 _REFETCH = const(10000)  # ms that a server has to answer by unicast what it has revalidated by mistake
 _NOTHING = const(0xFF)  # in place of the exchange that it is for
 _FETCHES = const(4)  # of those at a time
+_SPARE = const(2)  # free slots that it takes: one is left to the clients
+_WARY = const(32)  # group requests that go out without ETags after a server that could not be asked what it has meant
 _OF_ETAG = const(10)  # bytes of an ETag option, at most
 _ADDED = const(40)  # bytes of a message for what a stored response is sent with besides: a longer token, options
 _CHANGES = b""  # in place of a cache key: of a request that may change what is stored
@@ -46,6 +48,8 @@ class Caching:
         self._stored = Message()
         self.served = 0  # requests answered from the cache alone
         self.validated_sets = 0  # of those by one 2.03
+        self.unfetched = 0  # answers that could not be had by unicast
+        self._wary = 0  # group requests that are still to go out without ETags
         relay.caching = self
 
     def _members(self, group):
@@ -101,10 +105,14 @@ class Caching:
         relay.shortcut(slot, digest)
         self._groups[slot] = target.group
         etags = ()
-        if self._may_revalidate(m):
-            etags = cache.etags(digest, target.group, self._members(target.group))
+        if self._may_revalidate(m) and relay.upstream.tokens.free >= _SPARE:
+            if self._wary:
+                self._wary -= 1
+            else:
+                etags = cache.etags(digest, target.group, self._members(target.group), slot)
         if written.end + TOKEN_LENGTH + _OF_ETAG * len(etags) > self._room:
             etags = ()  # a server could not be asked anew
+            cache.clear(slot)
         return self._with_etags(slot, put, etags)
 
     def _may_revalidate(self, m):
@@ -211,11 +219,14 @@ class Caching:
         return True
 
     def _fetch(self, slot, peer, now):
-        # Have a server's response by unicast, without ETags; lost where there is no room for that.
+        # Have a server's response by unicast, without ETags. Where there is no room for that it is lost, and for a
+        # while nothing is asked that can be misunderstood.
         relay = self._relay
         m = relay.held_request(slot)
         fetching = sum([1 for other in self._fetching if other != _NOTHING])
-        if m is None or fetching >= _FETCHES or relay.upstream.tokens.free < 2:  # one is left to the clients
+        if m is None or fetching >= _FETCHES or relay.upstream.tokens.free < _SPARE:
+            self.unfetched += 1
+            self._wary = _WARY
             return
         at = relay.upstream.tokens.allocate(self, _REFETCH, now, peer)
         if at >= 0:

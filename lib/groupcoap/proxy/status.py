@@ -75,6 +75,7 @@ class Status:
                 "valid": relay.caching.validated_sets,
                 "stored": cache.stored,
                 "evicted": cache.evicted,
+                "unfetched": relay.caching.unfetched,
             }
         if relay.aggregation is not None:
             found["aggregated_lost"] = relay.aggregation.collections.dropped
