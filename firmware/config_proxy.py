@@ -171,10 +171,16 @@ def check(found):
         raise ConfigError("proxy.members: expected none without cache_bytes, as they are known for the cache")
     _check_hop(proxy["next_hop"], "proxy.next_hop", found)
     taken = []
+    hops = []  # of the entries whose servers are all named by Uri-Host
     for i, entry in enumerate(proxy["stands_in_for"]):
         where = "proxy.stands_in_for[%d]" % i
         _check_stand_in(entry, where, taken)
         _check_hop(entry["next_hop"], where + ".next_hop", found)
+        if entry["host"] and entry["servers"]:
+            hops.append(entry["next_hop"])
+            if hops[0] != hops[-1]:
+                text = "that of the other entries with host and servers: in Uri-Host their servers look alike"
+                raise ConfigError("%s.next_hop: expected %s" % (where, text))
     groups = []
     for i, entry in enumerate(proxy["members"]):
         _once(groups, entry["group"], "proxy.members[%d].group" % i, addresses.address_text(entry["group"]))

@@ -95,6 +95,16 @@ WRONG = [
     (reverse(entry(host="a", next_path="b")), FIRST + ".next_path", "path and next_hop"),
     (reverse(entry(path="a", next_path="b")), FIRST + ".next_path", "path and next_hop"),
     (reverse(entry(path="a", next_hop="192.0.2.2", next_path="/")), FIRST + ".next_path", "a/b"),
+    (
+        reverse(entry(host="a", servers=True, next_hop="192.0.2.2"), entry(host="b", servers=True)),
+        SECOND + ".next_hop",
+        "Uri-Host",
+    ),
+    (
+        reverse(entry(host="a", servers=True), entry(host="b", servers=True, next_hop="192.0.2.2")),
+        SECOND + ".next_hop",
+        "Uri-Host",
+    ),
     # server_addresses
     (
         reverse(entry(host="a", server_addresses=[{"server": SERVER, "address": "127.0.0.11"}])),
@@ -163,6 +173,8 @@ RIGHT = [
     reverse(entry(host="group1.com", servers=True, next_hop="192.0.2.2")),
     reverse(entry(path="a/b"), entry(path="a/c"), entry(path="a", next_hop="192.0.2.2", next_path="x/y")),
     reverse(entry(path="a", next_hop="192.0.2.2")),
+    reverse(entry(host="a", servers=True), entry(host="b", next_hop="192.0.2.2"), entry(host="c", servers=True)),
+    reverse(*[entry(host=host, servers=True, next_hop="192.0.2.2") for host in "ab"]),
     reverse(entry(address=OWN), entry(address=OWN, port=5684), entry(host="a")),
     behind(server=SERVER + ":61616", address="127.0.0.11", port=5684),
     reverse(

@@ -82,7 +82,7 @@ def test_an_idle_proxy(net):
         "faulty": 0,
         "clients": [{"client": net.client.address, "open": 0, "requests": 0, "refused": 0}],
         "observations": 0,
-        "cache": {"entries": 0, "bytes": 0, "served": 0, "valid": 0, "stored": 0, "evicted": 0},
+        "cache": {"entries": 0, "bytes": 0, "served": 0, "valid": 0, "stored": 0, "evicted": 0, "unfetched": 0},
         "aggregated_lost": 0,
         "lost": status["lost"],
     }
