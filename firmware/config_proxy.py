@@ -125,6 +125,9 @@ def _check_hop(hop, where, found):
         raise ConfigError("%s: expected the address of another node than this" % where)
     if hop and proxy["round_trip_s"] >= proxy["max_timeout_s"]:
         raise ConfigError("proxy.round_trip_s: expected less than max_timeout_s, not %d" % proxy["round_trip_s"])
+    for i, client in enumerate(proxy["allow"] if hop else ()):
+        if proxy["round_trip_s"] >= (client["max_timeout_s"] or proxy["max_timeout_s"]):
+            raise ConfigError("proxy.allow[%d].max_timeout_s: expected more than round_trip_s" % i)
 
 
 def _check_stand_in(entry, where, taken):

@@ -127,7 +127,7 @@ def _parts(node, relay, proxy, own):
     if proxy["next_hop"] or hops:
         from groupcoap.proxy.chain import Chain
 
-        Chain(relay, proxy["next_hop"], proxy["round_trip_s"], own)
+        Chain(relay, proxy["next_hop"], proxy["round_trip_s"], own, proxy["max_timeout_s"])
     if proxy["aggregate"]:
         from groupcoap.proxy.aggregate import Collections
         from groupcoap.proxy.aggregation import Aggregation

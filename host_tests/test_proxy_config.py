@@ -56,6 +56,16 @@ WRONG = [
     (config(round_trip_s=1.5), "proxy.round_trip_s", "whole"),
     (config(next_hop="192.0.2.2", round_trip_s=20, max_timeout_s=20), "proxy.round_trip_s", "max_timeout_s"),
     (reverse(entry(host="a", next_hop="192.0.2.2"), max_timeout_s=1), "proxy.round_trip_s", "max_timeout_s"),
+    (
+        config(next_hop="192.0.2.2", round_trip_s=2, allow=[{"client": SERVER, "max_timeout_s": 2}]),
+        "proxy.allow[0].max_timeout_s",
+        "round_trip_s",
+    ),
+    (
+        reverse(entry(host="a"), entry(host="b", next_hop="192.0.2.2"), allow=[{"client": SERVER, "max_timeout_s": 1}]),
+        "proxy.allow[0].max_timeout_s",
+        "round_trip_s",
+    ),
     # stands_in_for
     (config(mode="reverse"), "proxy.stands_in_for", "an entry"),
     (config(stands_in_for=[entry(host="a")]), "proxy.stands_in_for", "no entry"),
@@ -170,6 +180,8 @@ RIGHT = [
     {**IPV6, "address": "2001:db8::1", "multicast_interface": "eth0"},
     config(next_hop="192.0.2.2:61616", round_trip_s=60),
     config(next_hop=OWN + ":5684"),
+    config(next_hop="192.0.2.2", round_trip_s=2, allow=[{"client": SERVER, "max_timeout_s": 3}]),
+    config(round_trip_s=2, allow=[{"client": SERVER, "max_timeout_s": 1}]),
     reverse(entry(host="group1.com", servers=True, next_hop="192.0.2.2")),
     reverse(entry(path="a/b"), entry(path="a/c"), entry(path="a", next_hop="192.0.2.2", next_path="x/y")),
     reverse(entry(path="a", next_hop="192.0.2.2")),

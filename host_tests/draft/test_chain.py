@@ -109,6 +109,22 @@ def test_timeout_is_lowered():
         assert between.option(MULTICAST_TIMEOUT) == uint(60 - seconds)
 
 
+@statement("8.1", "TEXT", "No T' is told that the one who asks may not have here: then there is no such value")
+def test_only_a_timeout_that_may_be_had_is_told():
+    client = {"client": "192.0.2.9", "groups": ["224.0.1.187"]}
+    for settings, least, told in (
+        ({"max_timeout_s": 5}, 3, b"\x05"),
+        ({"max_timeout_s": 5}, 4, None),
+        ({"allow": [dict(client, max_timeout_s=5)]}, 3, b"\x05"),
+        ({"allow": [dict(client, max_timeout_s=5)]}, 4, None),
+        ({"allow": [dict(client, max_timeout_s=50)], "max_timeout_s": 5}, 4, None),
+    ):
+        site = alone(round_trip_s=2, **settings)
+        between = site.asked(grouped(5))
+        answer = site.relayed(between, NEXT, [(MULTICAST_TIMEOUT, uint(least))], b"", n.PROXYING_NOT_SUPPORTED)
+        assert (answer.code, answer.option(MULTICAST_TIMEOUT)) == (n.PROXYING_NOT_SUPPORTED, told)
+
+
 @statement("8.1", "MUST", "Where there is no such T'', the request is not processed further")
 @statement("8.1", "MUST", "It gets 5.05 (Proxying Not Supported)")
 @statement("8.1", "SHOULD", "With a Multicast-Timeout: the least T' that would do")

@@ -324,7 +324,7 @@ def test_error_on_an_acknowledgement_does_as_well():
 
 
 def test_least_timeout_of_the_next_hop_gets_our_margin():
-    for least, wanted in ((1, 4), (6, 9), (253, 256), (0xFFFFFFFE, 0xFFFFFFFF)):
+    for least, wanted in ((1, 4), (6, 9), (253, 256), (0xFFFFFFFC, 0xFFFFFFFF)):
         proxy = Middle(back=3)
         token = proxy.asked().token
         said = least.to_bytes(4, "big").lstrip(b"\0")

@@ -21,13 +21,15 @@ _HEADER = const(16)  # bytes of a message that are left to its token
 
 class Chain:
     """hop: packed address of a forward-proxy's next hop, or None. back: s of the worst round trip to those who send
-    requests here. own: packed address by which the proxy is named in a 5.08 that it passes on."""
+    requests here, less than any T' of theirs may be. own: packed address by which the proxy is named in a 5.08 that it
+    passes on. most: greatest T', s."""
 
-    def __init__(self, relay, hop, back=1, own=None):
+    def __init__(self, relay, hop, back=1, own=None, most=_LONGEST_TIMEOUT):
         self._relay = relay
         self.hop = hop
         self.back = back
         self.own = own
+        self._most = most
         self._passed = Message()
         self._timeout = options.number(options.MULTICAST_TIMEOUT)
         self._reply_from = options.number(options.REPLY_FROM)
@@ -82,12 +84,13 @@ class Chain:
 
     def _own(self, slot, m, now):
         # An answer of the next hop itself: an error, or 2.03 for the whole group. What it says of the least T' it says
-        # of its own: from our clients we want more.
+        # of its own: from our clients we want more, if they may have that.
         relay = self._relay
         down = relay.downs[slot]
         least = options.uint(m, self._timeout)
         if least is not None and m.code == n.PROXYING_NOT_SUPPORTED:
-            least = min(least + self.back, _LONGEST_TIMEOUT)
+            most = min(relay.clients[slot].max_timeout or self._most, self._most)
+            least = least + self.back if least + self.back <= most else None
         put = () if least is None else ((self._timeout, uint_bytes(least)),)
         try:
             m = self.passed(slot, m)
