@@ -3,7 +3,7 @@
 from groupcoap import numbers as n
 from groupcoap.message import path_hash
 from groupcoap.proxy.local import Local
-from wire import CLIENT, MULTICAST_TIMEOUT, UNKNOWN_CRITICAL, Wire, datagram
+from wire import CLIENT, MULTICAST_TIMEOUT, OTHER, UNKNOWN_CRITICAL, Wire, datagram
 
 STATUS = [(n.URI_PATH, b".proxy"), (n.URI_PATH, b"status")]
 CORE = [(n.URI_PATH, b".well-known"), (n.URI_PATH, b"core")]
@@ -14,7 +14,8 @@ class Site:
     """An endpoint that serves /.proxy/status, of which each reading is another one."""
 
     def __init__(self, length=30, **sizes):
-        self.port = Wire().port(**sizes)
+        self.wire = Wire()
+        self.port = self.wire.port(**sizes)
         self.port.endpoint.role = self.local = Local(self.port.endpoint)
         self.readings = 0
         self.length = length
@@ -25,9 +26,9 @@ class Site:
         self.readings += 1
         return bytes((self.readings,)) * self.length
 
-    def ask(self, options=STATUS, kind=n.CON, code=n.GET, payload=b""):
+    def ask(self, options=STATUS, kind=n.CON, code=n.GET, payload=b"", peer=CLIENT):
         self._mid += 1
-        return self.port.receive(datagram(kind, code, self._mid, b"t", options, payload), CLIENT)
+        return self.port.receive(datagram(kind, code, self._mid, b"t", options, payload), peer)
 
     def answer(self, options=STATUS, **request):
         (sent,) = self.ask(options, **request)
@@ -140,7 +141,54 @@ def test_reserved_block_size_is_4_00():
 def test_blocks_of_another_resource_are_not_mixed_in():
     site = Site(100)
     site.answer(STATUS + [(n.BLOCK2, b"\x00")])
-    assert site.answer(CORE + [(n.BLOCK2, b"\x10")]).code == n.BAD_REQUEST
+    assert site.answer(CORE + [(n.BLOCK2, b"\x10")]).payload == b";ct=60"
+
+
+def test_who_reads_the_list_of_resources_takes_no_blocks_from_another():
+    for more in ([], [(n.BLOCK2, b"\x00")], [(n.BLOCK2, b"\x10")]):
+        site = Site(100)
+        first = site.answer(STATUS + [(n.BLOCK2, b"\x01")])
+        assert site.answer(CORE + more, peer=OTHER).code == n.CONTENT
+        second = site.answer(STATUS + [(n.BLOCK2, b"\x11")])
+        assert (second.code, second.payload) == (n.CONTENT, b"\x01" * 32)
+        assert second.option(n.ETAG) == first.option(n.ETAG)
+
+
+def test_the_list_of_resources_comes_in_blocks_of_one_etag():
+    site = Site()
+    found = [site.answer(CORE + [(n.BLOCK2, block)], peer=peer) for block in (b"", b"\x10") for peer in (CLIENT, OTHER)]
+    assert [sent.payload for sent in found] == [b"</.proxy/status>"[:16]] * 2 + [b";ct=60"] * 2
+    assert len({sent.option(n.ETAG) for sent in found}) == 1
+
+
+def test_two_that_read_at_a_time_read_the_same():
+    site = Site(100)
+    tags = set()
+    for block, length in ((b"\x01", 32), (b"\x11", 32), (b"\x21", 32), (b"\x31", 4)):
+        for peer in (CLIENT, OTHER):
+            sent = site.answer(STATUS + [(n.BLOCK2, block)], peer=peer)
+            assert (sent.code, sent.payload) == (n.CONTENT, b"\x01" * length)
+            tags.add(sent.option(n.ETAG))
+    assert len(tags) == 1 and site.readings == 1
+    site.answer(STATUS + [(n.BLOCK2, b"\x01")])  # the one that it was read for begins again
+    assert site.readings == 2
+
+
+def test_nobody_gets_what_another_has_read_5_s_ago():
+    site = Site(100)
+    site.answer(STATUS + [(n.BLOCK2, b"\x01")])
+    site.wire.advance(4999)
+    assert site.answer(STATUS + [(n.BLOCK2, b"\x01")], peer=OTHER).payload == b"\x01" * 32
+    site.wire.advance(1)
+    assert site.answer(STATUS + [(n.BLOCK2, b"\x01")], peer=OTHER).payload == b"\x02" * 32
+
+
+def test_what_fits_into_one_message_takes_no_blocks_from_another():
+    site = Site(1000)
+    site.answer(STATUS + [(n.BLOCK2, b"\x01")])
+    site.wire.advance(6000)
+    assert len(site.answer(peer=OTHER).payload) == 1000
+    assert site.answer(STATUS + [(n.BLOCK2, b"\x11")]).payload == b"\x01" * 32
 
 
 def test_repeated_request_is_answered_again():
