@@ -61,7 +61,8 @@ def build(node, config):
     if proxy["probing_rate"]:
         from groupcoap.proxy.pace import Pace
 
-        settings["pace"] = Pace(proxy["probing_rate"], node.timers)
+        groups = set([group for entry in proxy["allow"] for group in entry["groups"]])
+        settings["pace"] = Pace(proxy["probing_rate"], node.timers, list(groups))
     if proxy["response_forwarding"]:
         from groupcoap import options
         from groupcoap.proxy.names import response_forwarding

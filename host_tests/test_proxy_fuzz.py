@@ -126,7 +126,7 @@ class World:
         local = Local(self.down.endpoint)
         settings = {"nstart": 3, "copies": self.rng.choice((1, 3)), "max_timeout": 20}
         if self.rng.random() < 0.3:
-            settings["pace"] = Pace(1000, timers)
+            settings["pace"] = Pace(1000, timers, (GROUP, GROUP2))
         if self.rng.random() < 0.5:
             settings["forwarding"] = response_forwarding(RESPONSE_FORWARDING)
         self.ports = {PROXY: self.down}

@@ -517,6 +517,21 @@ def test_refusal_for_the_rate_takes_no_slot():
     assert proxy.free() == 3
 
 
+def test_probing_rate_of_every_group_is_remembered():
+    groups = [uri.pack(bytes((224, 0, 1, 100 + i))) for i in range(12)]
+    proxy = Proxied(16, [(CLIENT[:4], groups, True)], probing_rate=1)
+    targets = [b"coap://224.0.1.%d/temp" % (100 + i) for i in range(12)]
+    for i in range(12):
+        proxy.asked(group_request(targets[i], timeout=b""), token=bytes((i,)))
+    proxy.wire.advance(1000)
+    for i in range(12):
+        (sent,) = proxy.ask(group_request(targets[i], timeout=b""), token=bytes((i,)))
+        assert sent.code == n.SERVICE_UNAVAILABLE and proxy.up.sent() == []
+    proxy.wire.advance(20000)
+    for i in range(12):
+        proxy.asked(group_request(targets[i], timeout=b""), token=bytes((i,)))
+
+
 def test_probing_rate_0_is_no_bound():
     proxy = Proxied(probing_rate=0)
     for token in (b"1", b"2", b"3"):

@@ -209,7 +209,7 @@ class Proxied:
         if rate:
             from groupcoap.proxy.pace import Pace
 
-            settings["pace"] = Pace(rate, self.wire.timers)
+            settings["pace"] = Pace(rate, self.wire.timers, [group for client in allow for group in client[1]])
         self.access = AllowList([Client(*entry) for entry in allow])
         self.forward = ForwardProxy(self.relay, self.local, self.access, PROXY, **settings)
         self.down.endpoint.role = self.forward
