@@ -382,6 +382,17 @@ def test_next_hop_that_resets_is_5_02():
     assert got.code == n.BAD_GATEWAY and got.kind == n.NON and proxy.free() == 4
 
 
+def test_non_that_the_next_hop_resets_is_5_02():
+    proxy = Middle()
+    sent = proxy.asked()
+    for mid, peer in ((sent.mid ^ 1, HOP), (sent.mid, SERVER)):
+        proxy.up.deliver(datagram(n.RST, 0, mid), peer)
+    assert proxy.down.sent() == [] and proxy.free() == 3
+    proxy.up.deliver(datagram(n.RST, 0, sent.mid), HOP)
+    (got,) = proxy.down.sent()
+    assert got.code == n.BAD_GATEWAY and got.kind == n.NON and proxy.free() == 4
+
+
 def test_time_that_is_over_ends_the_repetitions_too():
     proxy = Middle()
     proxy.asked(timeout(5), kind=n.CON)

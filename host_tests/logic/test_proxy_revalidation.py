@@ -356,6 +356,14 @@ def test_what_is_asked_anew_replaces_what_was_asked():
     assert c.p.up.sent() == [] and c.p.free() == 4
 
 
+def test_a_non_that_is_asked_anew_and_reset_is_5_02():
+    c = stale()
+    c.answer(c.asked(individual()), code=n.VALID, options=[(n.ETAG, b"9")], payload=b"")
+    (again,) = c.p.up.sent()
+    c.p.up.deliver(datagram(n.RST, 0, again.mid), SERVER)
+    assert [p.code for p in c.p.down.sent()] == [n.BAD_GATEWAY] and c.p.free() == 4
+
+
 def test_a_non_that_is_asked_anew_goes_out_once():
     c = stale()
     sent = c.asked(individual())

@@ -389,6 +389,28 @@ def test_server_that_resets_is_5_02():
     assert proxy.free() == 4
 
 
+def test_server_that_resets_a_non_is_5_02():
+    proxy, sent = single()
+    for mid, peer in ((sent.mid ^ 1, SERVER), (sent.mid, SERVER2)):
+        proxy.up.deliver(datagram(n.RST, 0, mid), peer)
+    assert proxy.down.sent() == [] and proxy.free() == 3
+    proxy.up.deliver(datagram(n.RST, 0, sent.mid), SERVER)
+    (answer,) = proxy.down.sent()
+    assert (answer.kind, answer.token, answer.code) == (n.NON, b"tok", n.BAD_GATEWAY)
+    assert proxy.free() == 4
+    proxy.up.deliver(datagram(n.RST, 0, sent.mid), SERVER)
+    assert proxy.down.sent() == [] and proxy.free() == 4
+
+
+def test_reset_of_what_went_to_a_group_ends_nothing():
+    proxy = Proxied(copies=2, held=4)
+    sent = proxy.asked()
+    for mid in [sent.mid] + list(range(1001)):  # whatever is noted beside a group request
+        proxy.up.deliver(datagram(n.RST, 0, mid), sent.peer)
+        proxy.up.deliver(datagram(n.RST, 0, mid), SERVER)
+    assert proxy.down.sent() == [] and proxy.free() == 3
+
+
 def test_server_that_is_silent_is_5_04():
     for kind in (n.CON, n.NON):
         proxy, sent = single(kind=kind)

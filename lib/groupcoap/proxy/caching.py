@@ -240,7 +240,9 @@ class Caching:
             kind = n.NON  # what rides on the ACK of a CON that nobody repeats is nobody's
         self._relay.begin_upstream(at, kind, m.code)
         rewrite(up.out, m, (n.ETAG, n.OBSERVE), ())
-        if kind == n.NON:
+        if kind == n.NON and owner is self._relay:
+            owner.send_once(at)
+        elif kind == n.NON:
             up.send(server)
         else:
             up.send_confirmable(server, owner, at, now)

@@ -60,7 +60,7 @@ class Exchanges:
         self.held = Held(held, held_bytes)
         self._held_at = array("h", b"\xff\xff" * slots)
         self._copies = bytearray(slots)  # still to go
-        self._spacing = array("i", bytes(4 * slots))  # ms between them
+        self._spacing = array("i", bytes(4 * slots))  # ms between them; of a NON to one server, or hop, its Message ID
         self.roles = []  # what has this relay: each puts itself in
         self.observations = self.caching = self.chain = self.aggregation = None
         self._due_timers = upstream.timers.reserve(slots, self._due)  # of a Relay
@@ -101,6 +101,7 @@ class Exchanges:
             self.opened[slot] = now
             self._first[slot] = down.mids[0]
             self._places[slot] = down.keeping
+            self._spacing[slot] = -1
             self._names[slot] = target.names
             if kind == GROUP and not target.hop:
                 self.shortcut(slot)
@@ -201,6 +202,12 @@ class Exchanges:
         """Begin a message with the token of this slot and a fresh Message ID in upstream's buffer."""
         up = self.upstream
         up.out.begin(kind, code, up.next_mid(), up.tokens.rows, ROW * slot, TOKEN_LENGTH)
+
+    def send_once(self, slot):
+        """Send the NON that stands in upstream's buffer; a Reset of it is its answer."""
+        up = self.upstream
+        self._spacing[slot] = up.buf[2] << 8 | up.buf[3]
+        up.send(self.targets[slot])
 
     def send_copies(self, slot, copies, span, now):
         """Send what stands in upstream's buffer up to `copies` times more within `span` ms (bis §3.1.3)."""

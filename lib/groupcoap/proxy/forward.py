@@ -212,8 +212,11 @@ class ForwardProxy(Reception):
                 relay.close(slot, now)
                 raise self._busy(now, "too many requests are under way")
             return
+        if slot >= 0 and target.hop:
+            relay.send_once(slot)
+            return
         up.send(target.address)
-        if slot >= 0 and not target.hop:
+        if slot >= 0:
             span = seconds * 500
             relay.send_copies(slot, self.copies - 1, min(span, _COPIES_WITHIN) if span else _COPIES_WITHIN, now)
 
@@ -254,7 +257,7 @@ class ForwardProxy(Reception):
             relay.close(slot, now)
             raise
         if not confirmable:
-            up.send(target.address)
+            relay.send_once(slot)
         elif not up.send_confirmable(target.address, relay, slot, now):  # making room may have taken the last place
             relay.close(slot, now)
             raise self._busy(now, "too many requests are under way")

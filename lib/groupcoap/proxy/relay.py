@@ -32,6 +32,7 @@ class Relay(Exchanges):
         self._reply_from = options.number(options.REPLY_FROM)
         self.refused_responses = 0  # that had an unsafe option unknown here
         upstream.receive = self._make_receive()
+        upstream.rejected = self._rejected
 
     def end(self, slot, code, now):
         """Stop this exchange, with a last response of the proxy's own to its client."""
@@ -276,6 +277,14 @@ class Relay(Exchanges):
         """A server has the request: its response may still be long in coming (Outgoing's owner)."""
         if slot >= 0 and self.kinds[slot] == SILENT:
             self.close(slot, now)
+
+    def _rejected(self, peer, mid, now):
+        # A Non-confirmable request that a server, or the next hop, has reset (in place of upstream's own).
+        for slot in range(len(self.kinds)):
+            if self._spacing[slot] == mid and self.targets[slot] == peer and not self.answers(slot):
+                if self.kinds[slot] == UNICAST_NON or (self.kinds[slot] == GROUP and self.hops[slot]):
+                    self.message_failed(slot, True, now)
+                    return
 
     def message_failed(self, slot, reset, now):
         """A server has reset a CON request or stayed silent; slot -1: a client has, and nothing is to be done."""
