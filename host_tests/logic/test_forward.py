@@ -491,6 +491,13 @@ def test_full_table_is_5_03_whatever_nstart_is():
     assert refused(proxy, n.SERVICE_UNAVAILABLE, token=b"2").option(n.MAX_AGE) == b"\x0a"
 
 
+def test_uri_path_abbrev_beside_a_whole_target_is_not_looked_at():
+    cri = b"\x83\x20\x81\x44" + GROUP[:4] + b"\x81\x64temp"
+    for number, value in ((n.PROXY_URI, b"coap://224.0.1.187/temp"), (n.PROXY_CRI, cri)):
+        options = [(MULTICAST_TIMEOUT, b"\x0a"), (n.URI_PATH_ABBREV, b"\x01"), (number, value)]
+        assert Proxied().asked(options).options == [(n.URI_PATH, b"temp")]
+
+
 def test_probing_rate_bounds_what_is_sent_to_a_group():
     proxy = Proxied(probing_rate=10)
     first = proxy.asked(token=b"1")

@@ -78,7 +78,7 @@ def target_of(m, own, locate):
         raise BadRequest("target: no server has this address")
     drop = PROXY_OPTIONS + (n.URI_HOST, n.URI_PORT)
     if found is not None:  # then Uri-* options are not looked at (RFC 7252 §5.10.2)
-        drop += (n.URI_PATH, n.URI_QUERY)
+        drop += (n.URI_PATH, n.URI_QUERY, n.URI_PATH_ABBREV)
         put += [(n.URI_PATH, segment) for segment in found.path] + [(n.URI_QUERY, part) for part in found.query]
     return Target(address, drop, put)
 
