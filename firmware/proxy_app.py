@@ -56,8 +56,10 @@ def build(node, config):
         "copies": proxy["group_copies"],
     }
     if proxy["resolve_names"]:
+        from groupcoap.proxy.hosts import Hosts
+
         length = len(config["address"])
-        settings["resolve"] = lambda name: platform.resolve(name, length)
+        settings["resolve"] = Hosts(lambda name: platform.resolve(name, length), platform.clock).find
     if proxy["probing_rate"]:
         from groupcoap.proxy.pace import Pace
 
