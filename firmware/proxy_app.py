@@ -63,7 +63,7 @@ def build(node, config):
     if proxy["probing_rate"]:
         from groupcoap.proxy.pace import Pace
 
-        groups = set([group for entry in proxy["allow"] for group in entry["groups"]])
+        groups = {group for entry in proxy["allow"] for group in entry["groups"]}
         settings["pace"] = Pace(proxy["probing_rate"], node.timers, list(groups))
     if proxy["response_forwarding"]:
         from groupcoap import options

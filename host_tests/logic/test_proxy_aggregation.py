@@ -76,6 +76,50 @@ def seen(payload):
     return [(a.origin, a.code, a.content_format, a.payload) for a in multipart.responses(payload)]
 
 
+def test_who_finds_no_place_for_his_answers_ends_no_exchange_of_anothers():
+    a = Aggregating(slots=4)
+    a.asked(token=b"a0")
+    for i in range(3):
+        a.p.asked(asking(target=b"coap://224.0.1.187/x%d" % i, accept=()), token=b"x%d" % i)
+    found = a.ask(asking(), token=b"b0", peer=OTHER)
+    assert [(p.peer, p.token, p.code) for p in found] == [(OTHER, b"b0", n.SERVICE_UNAVAILABLE)]
+    assert a.p.free() == 0 and a.p.relay.closed == 0
+
+
+def test_who_found_no_place_comes_before_who_had_one():
+    a = Aggregating()
+    a.asked(token=b"1")
+    assert a.ask(asking(), token=b"b", peer=OTHER)[0].code == n.SERVICE_UNAVAILABLE
+    a.pass_time()
+    for _ in range(3):
+        assert a.ask(asking(), token=b"2")[0].code == n.SERVICE_UNAVAILABLE
+        a.pass_time(1000)
+    a.asked(token=b"c", peer=OTHER)
+    a.pass_time()
+    a.asked(token=b"2")
+
+
+def test_who_found_no_place_and_does_not_come_again_keeps_nobody_out_for_long():
+    a = Aggregating()
+    a.asked(token=b"1")
+    a.ask(asking(), token=b"b", peer=OTHER)
+    a.pass_time()
+    a.pass_time(4999)
+    assert a.ask(asking(), token=b"2")[0].code == n.SERVICE_UNAVAILABLE
+    a.pass_time(1)
+    a.asked(token=b"2")
+
+
+def test_who_does_not_fetch_the_rest_cannot_keep_the_place_by_asking_again():
+    a = Aggregating()
+    a.large(token=b"1")
+    assert a.ask(asking(), token=b"b", peer=OTHER)[0].code == n.SERVICE_UNAVAILABLE
+    for _ in range(12):
+        a.pass_time(5000)
+        assert a.ask(asking(), token=b"2")[0].code == n.SERVICE_UNAVAILABLE
+    a.asked(token=b"c", peer=OTHER)
+
+
 def test_the_answers_come_as_one_when_the_time_is_over():
     a = Aggregating()
     sent = a.asked()

@@ -61,6 +61,7 @@ class Collections:
         self._first = timers.reserve(places, self._expired)
         self._reply_from = options.number(options.REPLY_FROM)
         self.dropped = 0
+        self.freed = 0  # when there was no place free last
 
     def begin(self, slot, peer, digest):
         """Collect for the exchange in this slot. peer: the client; digest: of its request without Block2, any value.
@@ -68,19 +69,25 @@ class Collections:
         False when all places are taken. A complete one of the same client and request makes room for its successor.
         """
         place = self.find(peer, digest)
-        for state in (_FREE, _FETCHED):
-            for i in range(len(self._places)):
-                if place < 0 and self._places[i].state == state:
-                    place = i
+        if place < 0:
+            place = self.free()
         if place < 0:
             return False
-        self._expired(place, 0)
+        self._free(place)
         p = self._places[place]
         p.state = _COLLECTING
         p.slot = slot
         p.peer = peer
         p.digest = digest
         return True
+
+    def free(self):
+        """A place that anybody may have, or -1."""
+        for state in (_FREE, _FETCHED):
+            for i in range(len(self._places)):
+                if self._places[i].state == state:
+                    return i
+        return -1
 
     def add(self, slot, name, m):
         """Add the response m of a server; False if it does not fit. Nothing is allocated.
@@ -137,7 +144,7 @@ class Collections:
         """Forget what was collected for this slot: its exchange is stopped."""
         place = self._place(slot)
         if place >= 0:
-            self._expired(place, 0)
+            self._free(place)
 
     def find(self, peer, digest):
         """The place of the complete collection for this client and request, or -1."""
@@ -188,5 +195,9 @@ class Collections:
             self._timers.set(self._first + place, after(now, min(self._keep, -elapsed(now, p.until))))
 
     def _expired(self, place, now):
+        self.freed = now
+        self._free(place)
+
+    def _free(self, place):
         self._timers.stop(self._first + place)
         self._places[place].free()

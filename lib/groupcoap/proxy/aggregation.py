@@ -11,12 +11,14 @@ from micropython import const
 from .. import block, options
 from .. import numbers as n
 from ..errors import BadRequest
+from ..timers import elapsed
 
 _FREE = const(0)
 _NON = const(1)  # collecting, for a request that was Non-confirmable
 _CON = const(2)
 _DIGEST = const(8)  # bytes
 _HEADER = const(64)  # bytes of a message that a block leaves to the rest
+_TURN = const(5000)  # ms for which a free place is kept for who was refused one
 
 
 class Aggregation:
@@ -28,6 +30,7 @@ class Aggregation:
         self._szx = block.szx_of(relay.downstream.out.size - _HEADER)  # of the largest block (RFC 7959)
         self._states = bytearray(len(relay.kinds))
         self._wants = [-1] * len(relay.kinds)  # Block2 of the requests
+        self._holder = self._waiting = None  # the client who had a place last, and who was refused one
         relay.aggregation = self
 
     def wanted(self, m):
@@ -50,17 +53,36 @@ class Aggregation:
         down.send(peer)
         return True
 
-    def begin(self, slot, m, peer):
-        """Collect the answers to this request. False where there is no place. Raises BadRequest."""
-        want = block.read(m, n.BLOCK2)
-        if want == -2:
+    def admit(self, m, peer, client, now):
+        """Is there a place for the answers to this request? Raises BadRequest.
+
+        Who was refused one comes before who had one, as the places are too few for shares of them.
+        """
+        if block.read(m, n.BLOCK2) == -2:
             raise BadRequest("Block2: expected a size from 16 to 1024")
-        if not self.collections.begin(slot, peer, _digest(m)):
+        free = self.collections.free() >= 0
+        if self._waiting is not None and self._waiting is not client:
+            if not free:
+                self.collections.freed = now
+                return False
+            if 0 <= elapsed(now, self.collections.freed) < _TURN:
+                return False
+            self._waiting = None
+        if not free and self.collections.find(peer, _digest(m)) < 0:
+            self.collections.freed = now
+            if client is not self._holder:
+                self._waiting = client
             return False
-        self._states[slot] = _CON if m.type() == n.CON else _NON
-        self._wants[slot] = want
-        self._relay.detour(slot)
+        self._waiting = None
+        self._holder = client
         return True
+
+    def begin(self, slot, m, peer):
+        """Collect the answers to this request, which was admitted."""
+        self.collections.begin(slot, peer, _digest(m))
+        self._states[slot] = _CON if m.type() == n.CON else _NON
+        self._wants[slot] = block.read(m, n.BLOCK2)
+        self._relay.detour(slot)
 
     def take(self, slot, m, peer, now):
         """Collect a response: True, or False where this exchange's answers are not collected."""
@@ -94,6 +116,7 @@ class Aggregation:
         """This exchange is over (Relay's part)."""
         if self._states[slot]:
             self._states[slot] = _FREE
+            self.collections.freed = now
             self.collections.drop(slot)
 
 

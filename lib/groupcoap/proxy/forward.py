@@ -177,6 +177,8 @@ class ForwardProxy(Reception):
                 return
         if self.pace is not None:
             self.pace.check(target.group, now)
+        if aggregation is not None and not aggregation.admit(m, peer, client, now):
+            raise self._busy(now, "as many answers as may be are being collected")
         if seconds:
             slot = self._open_group(m, peer, client, now, target, seconds * 1000)
         elif self.copies > 1 and not target.hop and not self._at_limit(client):
@@ -186,8 +188,8 @@ class ForwardProxy(Reception):
         confirmable = target.hop and m.type() == n.CON and slot >= 0
         kind = n.CON if confirmable else n.NON
         try:
-            if aggregation is not None and not aggregation.begin(slot, m, peer):
-                raise self._busy(now, "as many answers as may be are being collected")
+            if aggregation is not None:
+                aggregation.begin(slot, m, peer)
             if caching is not None:
                 self._write(m, kind, slot, drop, put)  # making room may have used the buffer
                 put = caching.open(slot, m, target, self._parsed(), put, seconds)
