@@ -77,6 +77,7 @@ def test_an_idle_proxy(net):
         "exchanges": [],
         "ended": 0,
         "refusals": {},
+        "reasons": {},
         "unusable": 0,
         "unmatched": 0,
         "faulty": 0,
@@ -165,6 +166,7 @@ def test_refusals_are_counted_by_reason(net, lan):
     assert net.client.ask(net.proxy, options=other[:1] + [(PROXY_URI, f"coap://{net.group}/".encode())]).code == "5.03"
     status = net.status()
     assert status["refusals"] == {"4.00": 1, "4.01": 2, "5.05": 1, "5.03": 1}
+    assert status["reasons"] == {"timeout": 1, "group": 2, "target": 1, "slots": 1}
     assert status["clients"][0]["refused"] == 5
 
 

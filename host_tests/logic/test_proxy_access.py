@@ -6,8 +6,10 @@ from wire import (
     CLIENT,
     GROUP,
     GROUP2,
+    MULTICAST_TIMEOUT,
     OTHER,
     SERVER,
+    STRANGER,
     Proxied,
     early_stop,
     group_request,
@@ -446,6 +448,49 @@ def test_observation_makes_room_for_an_observation_and_nothing_else():
     flood(proxy, 2, options=observing())
     (sent,) = proxy.ask(observing(), peer=OTHER)
     assert sent.token == b"0" and len(proxy.observations) == 2
+
+
+# Why requests are refused
+
+
+def refusals(proxy, *requests):
+    """The reasons that are counted once these requests have been sent."""
+    for i, (options, request) in enumerate(requests):
+        proxy.ask(options, **dict({"token": b"r%d" % i}, **request))
+    return proxy.access.reasons
+
+
+def test_refusals_are_told_apart_by_their_reason():
+    group, single, cri = group_request(), SINGLE, [(MULTICAST_TIMEOUT, b"\x0a"), (n.PROXY_CRI, b"?")]
+    stranger = {"peer": STRANGER}
+    for reason, settings, requests in (
+        ("client", {}, [(group, stranger)]),
+        ("client", {}, [(single, stranger)]),
+        ("client", {"resolve": lambda name: None}, [([(n.PROXY_URI, b"coap://a/")], stranger)]),
+        ("group", {"allow": [(CLIENT[:4], (GROUP2,))]}, [(group, {})]),
+        ("group", {"allow": [(CLIENT[:4],)]}, [(group, {})]),
+        ("unicast", {"allow": [(CLIENT[:4], (GROUP,), False)]}, [(single, {})]),
+        ("requests_a_minute", {"allow": [(CLIENT[:4], (GROUP,), True, 0, 1)]}, [(group, {})] * 2),
+        ("exchanges", {"allow": [(CLIENT[:4], (GROUP,), True, 1)]}, [(group, {})] * 2),
+        ("exchanges", {"allow": [(CLIENT[:4], (GROUP,), True, 1)]}, [(single, {})] * 2),
+        ("slots", {"slots": 1}, [(group, {})] * 2),
+        ("slots", {"slots": 1}, [(single, {})] * 2),
+        ("nstart", {"nstart": 1}, [(group, {})] * 2),
+        ("probing_rate", {"probing_rate": 1}, [(group, {})] * 2),
+        ("confirmable", {"up": {"outgoing": 1}}, [(single, {"kind": n.CON})] * 2),
+        ("timeout", {}, [([(n.PROXY_URI, b"coap://224.0.1.187/temp")], {})]),
+        ("token", {}, [(group, {"token": b"t"})] * 2),
+        ("target", {}, [(cri, {})]),
+        ("target", {}, [([(n.PROXY_URI, b"http://192.0.2.5/")], {})]),
+        ("request", {}, [([(n.HOP_LIMIT, b"\0")] + single, {})]),
+    ):
+        assert refusals(Proxied(**settings), *requests) == {reason: 1}, reason
+
+
+def test_refusals_are_counted_by_code_as_well():
+    proxy = proxied(slots=1)
+    assert refusals(proxy, *[(group_request(), {})] * 4) == {"slots": 3}
+    assert proxy.forward.refusals == {n.SERVICE_UNAVAILABLE: 3}
 
 
 # A fair share of the kept answers

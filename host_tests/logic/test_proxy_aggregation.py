@@ -83,7 +83,7 @@ def test_who_finds_no_place_for_his_answers_ends_no_exchange_of_anothers():
         a.p.asked(asking(target=b"coap://224.0.1.187/x%d" % i, accept=()), token=b"x%d" % i)
     found = a.ask(asking(), token=b"b0", peer=OTHER)
     assert [(p.peer, p.token, p.code) for p in found] == [(OTHER, b"b0", n.SERVICE_UNAVAILABLE)]
-    assert a.p.free() == 0 and a.p.relay.closed == 0
+    assert a.p.free() == 0 and a.p.relay.closed == 0 and a.p.access.reasons == {"aggregate": 1}
 
 
 def test_who_found_no_place_comes_before_who_had_one():

@@ -123,6 +123,7 @@ def test_least_timeout_that_can_be_lowered_is_one_above_the_margin():
     for seconds in (1, 2, 3):
         (refusal,) = proxy.ask(timeout(seconds), token=b"%d" % seconds)
         assert refusal.code == n.PROXYING_NOT_SUPPORTED and value(refusal) == 4 and refusal.payload
+        assert proxy.down.endpoint.role.access.reasons == {"timeout": seconds}
         assert refusal.option(REPLY_FROM) is None and proxy.up.sent() == []
     assert proxy.free() == 3
 

@@ -59,6 +59,7 @@ class AllowList:
         self.clients = clients
         self._by_address = {client.name: client for client in clients}
         self.groups = any(client.groups for client in clients)  # is any group enabled at all?
+        self.reasons = {}  # why requests were refused: how many, by a word
 
     def identify(self, m, peer):
         """The `Client` who has sent the request m, or None."""

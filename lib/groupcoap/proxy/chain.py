@@ -46,7 +46,8 @@ class Chain:
     def lowered(self, seconds):
         """T'' for a T' in s. Raises ProxyingNotSupported, with the least T' that would do as its `timeout`."""
         if seconds <= self.back:
-            error = ProxyingNotSupported("Multicast-Timeout: at least %d is needed here" % (self.back + 1))
+            text = "Multicast-Timeout: at least %d is needed here" % (self.back + 1)
+            error = ProxyingNotSupported(text, None, "timeout")
             error.timeout = self.back + 1
             raise error
         return seconds - self.back

@@ -80,7 +80,7 @@ class ForwardProxy(Reception):
 
         def locate(host, port):
             if client is None:  # nobody else has names looked up here
-                raise Unauthorized("not allowed here")
+                raise Unauthorized("not allowed here", None, "client")
             ip = self.resolve(host) if self.resolve is not None else None
             if ip is None:
                 raise ProxyingNotSupported("host %s cannot be resolved here" % host)
@@ -97,13 +97,13 @@ class ForwardProxy(Reception):
         group = target.group
         if group is not None:
             if not self.access.groups:
-                raise NotImplementedHere("no group is enabled here")
+                raise NotImplementedHere("no group is enabled here", None, "group")
             if client is None or group not in client.groups:
-                raise Unauthorized("not allowed for this group")
+                raise Unauthorized("not allowed for this group", None, "group" if client else "client")
             if group[-2:] == _COAPS_PORT:
                 raise BadRequest("port 5684 is for coaps")  # bis §3.4
         elif client is None or not client.unicast:
-            raise Unauthorized("not allowed here")
+            raise Unauthorized("not allowed here", None, "unicast" if client else "client")
         seconds = self._check_options(m, client, target)
         hops = self._hops(m, target)
         slot = relay.find(m, peer, self.down)
@@ -115,7 +115,8 @@ class ForwardProxy(Reception):
         if not repeated or (slot < 0 and group is None):  # a repeated one may be carried out again
             wait = client.wait(now)
             if wait:
-                raise TooManyRequests("at most %d requests a minute" % client.requests, 1 + wait // 1000)
+                text = "at most %d requests a minute" % client.requests
+                raise TooManyRequests(text, 1 + wait // 1000, "requests_a_minute")
         observe = self._observe(m)
         if slot >= 0:
             self._same_token(m, peer, slot, target, hops, seconds, observe, now)
@@ -147,7 +148,7 @@ class ForwardProxy(Reception):
                 observations.again(slot, m, observe, seconds * 1000, now)
                 return
         self.relay.stop(slot, now)
-        raise BadRequest(self.token_in_use)
+        raise BadRequest(self.token_in_use, None, "token")
 
     def _send_group(self, m, peer, client, now, target, hops, seconds, observe):
         relay = self.relay
@@ -178,7 +179,7 @@ class ForwardProxy(Reception):
         if self.pace is not None:
             self.pace.check(target.group, now)
         if aggregation is not None and not aggregation.admit(m, peer, client, now):
-            raise self._busy(now, "as many answers as may be are being collected")
+            raise self._busy(now, "as many answers as may be are being collected", "aggregate")
         if seconds:
             slot = self._open_group(m, peer, client, now, target, seconds * 1000)
         elif self.copies > 1 and not target.hop and not self._at_limit(client):
@@ -212,7 +213,7 @@ class ForwardProxy(Reception):
         if confirmable:
             if not up.send_confirmable(target.address, relay, slot, now):
                 relay.close(slot, now)
-                raise self._busy(now, "too many requests are under way")
+                raise self._busy(now, "too many requests are under way", "confirmable")
             return
         if slot >= 0 and target.hop:
             relay.send_once(slot)
@@ -237,7 +238,7 @@ class ForwardProxy(Reception):
                 return
         self._check_limit(client, now)
         if confirmable and up.outgoing.full() and not relay.make_room(client, self._unacknowledged, now):
-            raise self._busy(now, "too many requests are under way")
+            raise self._busy(now, "too many requests are under way", "confirmable")
         quiet = observe is None and options.uint(m, n.NO_RESPONSE, 0) & _SUPPRESS_ALL == _SUPPRESS_ALL
         if quiet and not confirmable:
             self._write(m, n.NON, -1, drop, put)
@@ -262,7 +263,7 @@ class ForwardProxy(Reception):
             relay.send_once(slot)
         elif not up.send_confirmable(target.address, relay, slot, now):  # making room may have taken the last place
             relay.close(slot, now)
-            raise self._busy(now, "too many requests are under way")
+            raise self._busy(now, "too many requests are under way", "confirmable")
         if quiet:
             self._acknowledge(m, peer)
 
@@ -275,7 +276,8 @@ class ForwardProxy(Reception):
         if relay.open_to(target.address) >= self.nstart:
             group = target.address
             if not relay.make_room(client, lambda slot: relay.targets[slot] == group, now):
-                raise self._busy(now, "as many exchanges as may be are open with this group")
+                reason = "nstart" if relay.upstream.tokens.free else "slots"
+                raise self._busy(now, "as many exchanges as may be are open with this group", reason)
         return self._open(GROUP, m, peer, client, now, target, lifetime)
 
     def _at_limit(self, client):
@@ -283,7 +285,7 @@ class ForwardProxy(Reception):
 
     def _check_limit(self, client, now):
         if self._at_limit(client):
-            raise self._busy(now, "at most %d exchanges at a time" % client.exchanges)
+            raise self._busy(now, "at most %d exchanges at a time" % client.exchanges, "exchanges")
 
     def _open(self, kind, m, peer, client, now, target, lifetime):
         relay = self.relay
@@ -291,7 +293,7 @@ class ForwardProxy(Reception):
         if slot < 0 and relay.make_room(client, _any, now):
             slot = relay.open(kind, m, peer, client, self.down, target, lifetime, now)
         if slot < 0:
-            raise self._busy(now, "all exchanges are taken")
+            raise self._busy(now, "all exchanges are taken", "slots")
         return slot
 
     # What the request says
@@ -304,7 +306,7 @@ class ForwardProxy(Reception):
         if target.group is None:
             return 0
         if m.find(self._timeout) < 0 and options.valid(m, self._signaling) < 0:
-            error = BadRequest("Multicast-Timeout is missing")
+            error = BadRequest("Multicast-Timeout is missing", None, "timeout")
             error.timeout = 0  # it says by an empty option what it misses (§5.2.1)
             raise error
         return min(m.uint(), client.max_timeout or self.max_timeout, self.max_timeout)

@@ -18,7 +18,7 @@ class Pace:
         timer = self._first + self._groups.index(group)
         left = -elapsed(now, self._timers.when(timer)) if self._timers.running(timer) else 0
         if left > 0:
-            raise ServiceUnavailable("sending to this group is limited", 1 + left // 1000)
+            raise ServiceUnavailable("sending to this group is limited", 1 + left // 1000, "probing_rate")
 
     def spend(self, group, length, now):
         """So many bytes go to this group."""

@@ -44,8 +44,10 @@ class Reception:
         if m.code == n.GET and options.uint(m, self._timeout) == 0 and self._early_stop(m, peer, now):
             return
         client = self.access.identify(m, peer)
+        otherwise = "target"
         try:
             target = self.target(m, peer, client)
+            otherwise = "request"
             if target is None:
                 self._local(m, peer, client, now)
             elif target.address == self.address and target.group is None:
@@ -55,6 +57,9 @@ class Reception:
         except ResponseError as e:
             if client is not None:
                 client.refused += 1
+            reasons = self.access.reasons
+            reason = e.reason or otherwise
+            reasons[reason] = reasons.get(reason, 0) + 1
             self._refuse(m, peer, e, now)
 
     def repeated(self, m, peer, now):
@@ -111,7 +116,7 @@ class Reception:
         if self.down is not self.relay.downstream:  # from where `local` answers
             raise NotFound()
         if client is None and m.path == self.private:
-            raise Unauthorized("not allowed here")
+            raise Unauthorized("not allowed here", None, "client")
         self.local.request(m, peer, 0, now)
 
     def _for_itself(self, m, peer, client, now, target):
@@ -147,5 +152,5 @@ class Reception:
             if place >= 0:
                 kept.keep(place, self.down.buf, end)
 
-    def _busy(self, now, text):
-        return ServiceUnavailable(text, max(1, -(-self.relay.upstream.tokens.remaining(now) // 1000)))
+    def _busy(self, now, text, reason):
+        return ServiceUnavailable(text, max(1, -(-self.relay.upstream.tokens.remaining(now) // 1000)), reason)

@@ -59,6 +59,7 @@ class Status:
             "exchanges": [self._exchange(relay, slot, now) for slot in taken[:_LISTED]],
             "ended": relay.closed,
             "refusals": refusals,
+            "reasons": dict(proxy.access.reasons),
             "unusable": relay.refused_responses,
             "unmatched": sum([end.unmatched for end in ends]),
             "faulty": sum([end.faulty for end in ends]),
