@@ -165,7 +165,8 @@ not_claimed(
     "5.1.3",
     "TEXT",
     "So is any other Non-confirmable response",
-    "it is silently ignored, as RFC 7252 §4.3 allows; who wants no more sends an Early Stop Request",
+    "it is silently ignored, as RFC 7252 §4.3 allows, so that this client has no early stop by Reset of a plain group "
+    "request: it sends an Early Stop Request",
 )
 
 

@@ -98,6 +98,14 @@ def test_reply_from_by_address():
     assert site.relayed(request, ELSEWHERE).option(REPLY_FROM) == origin(TWO)
 
 
+not_claimed(
+    "6.1",
+    "TEXT",
+    "TARGET is the proxy's for a server that none of server_addresses stands for",
+    "the proxy does not stand in for that one: the CRI names the server itself, as nothing else says who has answered",
+)
+
+
 @statement("6.1", "TEXT", "A unicast request as Reply-From says goes to the server that has answered")
 def test_follow_up_request():
     port = [(n.URI_PORT, b"\xf0\xb0")]

@@ -17,8 +17,8 @@ _NAMES = (
 class ResponseError(Exception):
     """A response that is no success. `code` as in RFC 7252 §3; str() is the diagnostic payload (§5.5.2).
 
-    max_age: s for which 5.03 or 4.29 holds, or None for no word on that (§5.9.3.4). reason: a word by which refusals are
-    counted, or None. response: what a client has got.
+    max_age: s for which 5.03 or 4.29 holds, or None for no word on that (§5.9.3.4). reason: a word by which refusals
+    are counted, or None. response: what a client has got.
     """
 
     code = 0xA0

@@ -80,7 +80,11 @@ class Chain:
         if value is None and (relay.hops[slot] != PROFILE_00 or m.find(self._timeout) >= 0):
             self._own(slot, m, now)
         else:
-            relay.relay_looked_at(slot, m, value[-_ORIGIN:] if value else peer, relay.name(slot, value), now)
+            name = relay.name(slot, value)
+            if name == b"":
+                relay.refused_responses += 1
+            else:
+                relay.relay_looked_at(slot, m, value[-_ORIGIN:] if value else peer, name, now)
         return True
 
     def _own(self, slot, m, now):

@@ -154,7 +154,7 @@ class Relay(Exchanges):
         return None if names is None else names.of(peer)
 
     def name(self, slot, value):
-        """What takes the place of the Reply-From `value` of another proxy, or None where it stays."""
+        """What takes the place of the Reply-From `value` of another proxy, None where it stays, b"" if nothing can."""
         names = self._names[slot]
         return None if names is None or value is None else names.instead_of(value)
 

@@ -184,7 +184,7 @@ class _Names(Names):
         return at - start
 
     def instead_of(self, value):
-        """What takes the place of the Reply-From of the next reverse-proxy, or None for one that names no server."""
+        """What takes the place of the Reply-From of the next reverse-proxy, or b"" for one that names no server."""
         try:
             address, _, second = cri.read_reply_from(value)
             if self._stand_in.kind == HOST:
@@ -193,7 +193,7 @@ class _Names(Names):
                 address = _server(second.path[-1].encode())
             return self.of(address)
         except (ValueError, AttributeError, IndexError, TypeError):
-            return None
+            return b""
 
 
 def _port(address):
