@@ -1,5 +1,7 @@
 """Three forward-proxies in a row, as processes (draft-ietf-core-groupcomm-proxy §8)."""
 
+import socket
+
 import cbor2
 import peers
 import pytest
@@ -44,6 +46,19 @@ def server_of(message):
     scheme, (ip, *_) = cbor2.loads(message.option(peers.REPLY_FROM))
     assert scheme == -1
     return ".".join(map(str, ip))
+
+
+def test_profile_00_goes_through_three_proxies(row, node):
+    servers = [node(peers.server_config(row.group, value=str(i))) for i in range(3)]
+    uri = f"coap://{row.group}/temp".encode()
+    request = row.client.send(row.first, options=[(peers.PROXY_URI, uri), (peers.MULTICAST_SIGNALING, b"\x03")])
+    assert row.client.expect().type == peers.ACK
+    got = row.responses(request, 3)
+    forwarded = {message.option(peers.RESPONSE_FORWARDING): message.payload for message in got}
+    assert forwarded == {
+        cbor2.dumps(cbor2.CBORTag(260, socket.inet_aton(server.address))): b"%d" % i for i, server in enumerate(servers)
+    }
+    assert {(message.type, message.code, message.option(peers.REPLY_FROM)) for message in got} == {(NON, "2.05", None)}
 
 
 def test_all_answers_come_back_from_behind_three_proxies(row, node):

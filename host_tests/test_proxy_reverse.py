@@ -98,6 +98,21 @@ def test_example_1_group_and_servers_by_host(net):
         net.follow_up((proxy.address, proxy.port), follow, server, [(peers.URI_PATH, b"r1")])
 
 
+def test_profile_00_at_a_reverse_proxy(net):
+    for way, options in (({"host": "group1.com"}, [(peers.URI_HOST, b"group1.com"), *R]), ({"path": "a"}, None)):
+        net.start(way)
+        options = options or [(peers.URI_PATH, b"a"), *R]
+        request = net.client.send(net.proxy, CON, options=[*options, (peers.MULTICAST_SIGNALING, b"\x03")])
+        assert net.client.expect().type == ACK
+        heard = net.member.expect()
+        assert heard.type == NON and heard.options == (*R, (peers.MULTICAST_SIGNALING, b"\x03"))
+        for server in net.servers:
+            said = (peers.RESPONSE_FORWARDING, cbor2.dumps(cbor2.CBORTag(260, ip(server.address))))
+            peers.answer(server, heard, b"1", options=[said])
+            got = net.client.expect()
+            assert (got.type, got.code, got.token, got.options) == (NON, "2.05", request.token, (said,))
+
+
 def test_example_2_group_and_servers_by_address(net, lan):
     own = [lan.address(), lan.address()]
     pairs = [
