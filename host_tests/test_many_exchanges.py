@@ -11,6 +11,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import cbor2
 import foreign
 import peers
 import pytest
@@ -24,6 +25,7 @@ ANSWERS = SERVERS * CLIENTS * EACH
 BUFFER = 5  # datagrams
 TIMEOUT = 5  # s: T'
 AT_ONCE = 4  # nodes that start at the same time
+BLOCK2 = 23
 
 
 @pytest.fixture
@@ -95,6 +97,19 @@ def expected(i, servers):
     return {(t, server.address, b"%d/%d" % (s, r)) for t, r in requests for s, server in enumerate(servers)}
 
 
+def status(client, proxy):
+    """What the proxy's own /.proxy/status says, whole: its blocks one by one."""
+    body, num, more = b"", 0, True
+    while more:
+        block = [(BLOCK2, uint(num << 4 | 6))]
+        found = client.ask(proxy, options=[*peers.path(".proxy/status"), *block])
+        assert found.code == "2.05", found
+        body += found.payload
+        more = int.from_bytes(found.option(BLOCK2), "big") & 8
+        num += 1
+    return cbor2.loads(body)
+
+
 def missing(found, servers):
     """How many answers have not come; what has come is what it should be, and came once."""
     for i, came in enumerate(found):
@@ -139,8 +154,10 @@ def test_a_small_receive_buffer_is_enough_with_leisure_and_without_it_the_loss_i
         found = run_clients(clients, proxy, groups, patience=4 * leisure_s or 0.3)
         not_come = missing(found, servers)
         lost = proxy.told()["lost"]
+        shown = status(clients[0], proxy)
     print(f"{not_come} of {ANSWERS} answers have not come, {lost} were lost at the proxy's upstream socket")
-    assert not_come == lost
+    assert not_come == lost == shown["lost"]
+    assert (shown["refusals"], shown["unmatched"], shown["unusable"]) == ({}, 0, 0)
     if leisure_s:
         assert lost <= ANSWERS / 100
     else:

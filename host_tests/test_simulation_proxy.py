@@ -7,6 +7,12 @@ import sys
 import pytest
 import support
 from groupcoap import parameters, uri
+from groupcoap.held import Held
+from groupcoap.proxy.aggregate import Collections
+from groupcoap.proxy.aggregation import Aggregation
+from groupcoap.proxy.cache import Cache
+from groupcoap.proxy.caching import Caching
+from groupcoap.proxy.observing import Observations
 
 TOOLS = support.REPO / "tools"
 sys.path.append(str(TOOLS))
@@ -99,6 +105,31 @@ def test_memory_of_the_proxy_is_flat():
     for when in ("open", "ended"):
         sizes = [size for size, _ in memory[when][18:]]  # all that it remembers by number is full by then
         assert len(sizes) == 6 and max(sizes) - min(sizes) < NOISE, (when, memory[when])
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["plain", "all parts"])
+def test_memory_of_the_proxy_is_flat_with_1000_servers(parts):
+    leisure = spread(SERVERS, answer_bytes(PAYLOAD, proxied=True), RATE)
+    settings = {"leisure": leisure, "timeout": TIMEOUT, "rate": RATE, "queue": RATE, "requests": 6, "seed": 4}
+    simulated = ProxyRun(SERVERS, clients=2, exchanges=4, spared=True, **settings, **BAD)
+    forward = simulated.forward
+    relay = forward.relay
+    if parts:
+        timers, entropy = relay.upstream.timers, relay.upstream.entropy
+        relay.held = Held(simulated.slots, 160)
+        cache = Caching(relay, Cache(4096, 32, simulated.slots, 6, timers, entropy)).cache
+        Observations(relay)
+        Aggregation(relay, Collections(1, 1024, timers))
+    simulated.aside = (forward.names._known,)  # full and emptied by turns: 64 names at most
+    result = simulated.run()
+    print(result["memory"])
+    assert not any(result["faults"].values()) and result["delivered"] == result["reached"] > 20000
+    assert len(forward.names._known) <= 64
+    for when in ("open", "ended"):
+        sizes = [size for size, _ in result["memory"][when]][2:]
+        assert len(sizes) == 4 and max(sizes) - min(sizes) < NOISE, (when, sizes)
+    if parts:
+        assert len(cache) == 32 and cache.used() <= 4096 and cache.evicted > 20000
 
 
 # What these tests rest on

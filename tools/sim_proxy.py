@@ -85,6 +85,7 @@ class ProxyRun:
         self._by_token = {}  # of the proxy's
         self._said = {}  # by client's address and Message ID: when the proxy has sent that
         self._by_client = {}  # by client's address and token
+        self.aside = ()  # of the proxy's, what its memory is counted without
         self._exchanges = exchanges
         self._round = 0
         self._rounds = requests
@@ -235,7 +236,7 @@ class ProxyRun:
 
     def _footprint(self):
         down, up = self.forward.relay.downstream, self.forward.relay.upstream
-        others = (self.simulation, self.simulation.network, self.simulation.entropy.__self__)
+        others = (self.simulation, self.simulation.network, self.simulation.entropy.__self__, *self.aside)
         return footprint((self.forward, down, up), others)
 
     # The result
