@@ -56,10 +56,10 @@ def build(node, config):
         "copies": proxy["group_copies"],
     }
     if proxy["resolve_names"]:
-        from groupcoap.proxy.hosts import Hosts
+        from groupcoap.proxy.target import remembering
 
         length = len(config["address"])
-        settings["resolve"] = Hosts(lambda name: platform.resolve(name, length), platform.clock).find
+        settings["resolve"] = remembering(lambda name: platform.resolve(name, length), platform.clock)
     if proxy["probing_rate"]:
         from groupcoap.proxy.pace import Pace
 

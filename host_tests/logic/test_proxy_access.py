@@ -532,12 +532,7 @@ def test_what_a_client_is_called_is_a_matter_of_who_identifies_it():
     from groupcoap.proxy.status import Status
 
     proxy = proxied()
-
-    class Kid(type(proxy.access.clients[0])):
-        def text(self):
-            return "kid 7"
-
-    proxy.access.clients[0] = Kid(("a context", 7))
+    proxy.access.clients[0].name = "kid 7"
     proxy.forward.local.add = lambda path, form, read: 5
     status = Status([proxy.forward], lambda: proxy.wire.now).read()
     assert [client["client"] for client in status["clients"]] == ["kid 7", "192.0.2.10", "192.0.2.11"]

@@ -1,19 +1,19 @@
 """Names of targets, and how long they are remembered."""
 
-from groupcoap.proxy.hosts import Hosts
+from groupcoap.proxy.target import remembering
 from wire import SERVER, Wire
 
 IP = SERVER[:4]
 
 
 class Looked:
-    """`Hosts` on a simulated clock; asked: what the system was asked for."""
+    """What is remembered, on a simulated clock; asked: what the system was asked for."""
 
     def __init__(self):
         self.wire = Wire()
         self.asked = []
         self.known = ["a", "b"]
-        self.hosts = Hosts(self.resolve, lambda: self.wire.now)
+        self.find = remembering(self.resolve, lambda: self.wire.now)
 
     def resolve(self, name):
         self.asked.append(name)
@@ -28,10 +28,10 @@ def test_a_name_is_looked_up_once_a_minute():
     looked = Looked()
     for span in (0, 59999):
         looked.wire.advance(span)
-        assert looked.hosts.find("a") == IP
+        assert looked.find("a") == IP
     assert looked.asked == ["a"]
     looked.wire.advance(1)
-    assert looked.hosts.find("a") == IP and looked.asked == ["a", "a"]
+    assert looked.find("a") == IP and looked.asked == ["a", "a"]
 
 
 def test_that_a_name_is_not_there_is_remembered_for_10_s():
@@ -39,31 +39,29 @@ def test_that_a_name_is_not_there_is_remembered_for_10_s():
         looked = Looked()
         for span in (0, 9999):
             looked.wire.advance(span)
-            assert looked.hosts.find(name) is None
+            assert looked.find(name) is None
         assert looked.asked == [name]
         looked.wire.advance(1)
         looked.known.append(name)
-        looked.hosts.find(name)
+        looked.find(name)
         assert looked.asked == [name, name]
 
 
-def test_the_last_eight_names_are_remembered():
+def test_eight_names_are_remembered_and_no_more():
     looked = Looked()
     for _ in range(2):
         for name in "abcdefgh":
-            looked.hosts.find(name)
+            looked.find(name)
     assert looked.asked == list("abcdefgh")
-    looked.hosts.find("i")
-    looked.hosts.find("b")
-    assert looked.asked == list("abcdefghi")
-    looked.hosts.find("a")
+    for name in "iai":
+        looked.find(name)
     assert looked.asked == list("abcdefghia")
 
 
 def test_what_was_found_long_ago_is_not_new_when_the_clock_has_gone_round():
     looked = Looked()
-    looked.hosts.find("a")
+    looked.find("a")
     for _ in range(6):
         looked.wire.advance(0x0A000000)
-    looked.hosts.find("a")
+    looked.find("a")
     assert looked.asked == ["a", "a"]

@@ -1,12 +1,11 @@
 """Whom the proxy serves, and how much of it: the allow-list (draft-ietf-core-groupcomm-proxy §4 REQ1, REQ2).
 
-`AllowList.identify` is the one place that says who a client is, `Client.text` the one that says it to people. Here that
-is its IP address: for tests and closed networks, since the draft demands a security association with integrity.
+`AllowList.identify` is the one place that says who a client is. Here that is its IP address: for tests and closed
+networks, since the draft demands a security association with integrity.
 """
 
 from micropython import const
 
-from ..addresses import ip_text
 from ..timers import elapsed
 
 _MINUTE = const(60000)  # ms
@@ -16,7 +15,8 @@ class Client:
     """One entry of the allow-list. groups: packed addresses that it may reach; unicast: may it have single servers?
 
     exchanges: how many it may have open, 0 for as many as there are; requests: in a minute, 0 for no bound;
-    max_timeout: the greatest T' of it, s, 0 for the proxy's own. name: what it is called in the status, bytes.
+    max_timeout: the greatest T' of it, s, 0 for the proxy's own. name: what it is called in the status, a str, or
+    bytes that are an IP address.
     """
 
     def __init__(self, name, groups=(), unicast=True, exchanges=0, requests=0, max_timeout=0):
@@ -30,10 +30,6 @@ class Client:
         self.refused = 0  # of them
         self._allowance = requests * _MINUTE  # requests that it has to its credit, each counted as a minute
         self._at = None  # when that was so
-
-    def text(self):
-        """Its name for people."""
-        return ip_text(self.name)
 
     def wait(self, now):
         """Count a request: 0, or where it is one too many the ms until the next may come."""

@@ -17,6 +17,7 @@ from .exchanges import ACK_DELAY, GROUP, SILENT, UNICAST_ACKED, UNICAST_CON, UNI
 
 _NON = const(1)
 _NON_8 = const(0x58)  # first byte of a Non-confirmable message with a token of ours
+_RST = const(0x70)  # first byte of a Reset
 _OBSERVE = const(1 << 6)
 
 # Bits of the unsafe options below 29 that a response is not to have, and of "there is one above 28"
@@ -32,7 +33,6 @@ class Relay(Exchanges):
         self._reply_from = options.number(options.REPLY_FROM)
         self.refused_responses = 0  # that had an unsafe option unknown here
         upstream.receive = self._make_receive()
-        upstream.rejected = self._rejected
 
     def end(self, slot, code, now):
         """Stop this exchange, with a last response of the proxy's own to its client."""
@@ -77,6 +77,8 @@ class Relay(Exchanges):
             slot = match(tokens, slots, buf, peer) if length > 11 and buf[0] == _NON_8 else -1
             way = ways[slot] if slot >= 0 else None
             if way is None or buf[1] < 64 or scan(buf, length, f) < 0:
+                if length == 4 and buf[0] == _RST:
+                    self._rejected(peer, buf[2] << 8 | buf[3], now)
                 otherwise(buf, length, peer, group, now)
                 return
             if recent(seen, peer, buf, now, 1):
@@ -279,7 +281,7 @@ class Relay(Exchanges):
             self.close(slot, now)
 
     def _rejected(self, peer, mid, now):
-        # A Non-confirmable request that a server, or the next hop, has reset (in place of upstream's own).
+        # A Non-confirmable request that a server, or the next hop, has reset.
         for slot in range(len(self.kinds)):
             if self._spacing[slot] == mid and self.targets[slot] == peer and not self.answers(slot):
                 if self.kinds[slot] == UNICAST_NON or (self.kinds[slot] == GROUP and self.hops[slot]):

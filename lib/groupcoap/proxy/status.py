@@ -9,7 +9,7 @@ from micropython import const
 
 from .. import cbor
 from .. import numbers as n
-from ..addresses import address_text
+from ..addresses import address_text, ip_text
 from ..timers import elapsed
 from .exchanges import GROUP, SILENT
 
@@ -101,7 +101,7 @@ class Status:
 
     def _client(self, relay, client):
         return {
-            "client": client.text(),
+            "client": client.name if isinstance(client.name, str) else ip_text(client.name),
             "open": relay.open_of(client),
             "requests": client.counted,
             "refused": client.refused,

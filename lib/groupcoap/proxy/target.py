@@ -8,11 +8,15 @@ from micropython import const
 from .. import cri, options, uri
 from .. import numbers as n
 from ..errors import BadOption, BadRequest, ProxyingNotSupported
+from ..timers import elapsed
 
 PROXY_OPTIONS = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 PROFILE_00 = 2  # in place of a `hop` that is true: there is no Multicast-Timeout, and answers may not name their origin
 _NOBODYS = (b"\0\0\0\0", b"\xff\xff\xff\xff", bytes(16))
 _DIAGNOSTIC = const(64)  # characters of what was wrong with a target
+_HOSTS = const(8)  # that are remembered,
+_FOUND = const(60000)  # for so many ms,
+_NOBODY = const(10000)  # and where there is none
 
 
 class Target:
@@ -33,6 +37,27 @@ class Target:
         self.names = names
         self.hop = hop
         self.salt = salt
+
+
+def remembering(resolve, clock):
+    """A function that gives what resolve(name) does, the IP address of a host or None, and remembers that for a while,
+    as it may take long. clock(): the time now, ms. What resolve raises, OSError or ValueError, is None too."""
+    known = {}  # by name: IP address or None, and when that was so
+
+    def find(name):
+        now = clock()
+        ip, at = known.get(name, (None, None))
+        if at is None or not 0 <= elapsed(now, at) < (_NOBODY if ip is None else _FOUND):
+            if at is None and len(known) >= _HOSTS:
+                known.clear()
+            try:
+                ip = resolve(name)
+            except (OSError, ValueError):  # CPython: a label that no name has
+                ip = None
+            known[name] = ip, clock()
+        return ip
+
+    return find
 
 
 def names_target(m):
