@@ -80,15 +80,18 @@ def test_reply_from_of_another_proxy_that_is_longer_than_any_is_not_passed_on():
     assert len(p.answer(sent.token, 7, options=[(REPLY_FROM, FROM)], peer=HOP)) == 1
 
 
-def test_reply_from_of_another_proxy_with_an_empty_path_passes_as_one_that_names_no_server():
+def test_reply_from_of_another_proxy_with_an_empty_path_is_one_that_names_no_server():
     r = Reverse(HOP)
     options = [(MULTICAST_TIMEOUT, b"\x0a"), (n.URI_PATH, b"lights"), TEMP]
     r.down.deliver(datagram(n.NON, n.GET, 1, b"tok", options), CLIENT)
     (sent,) = r.up.sent()
     for at, second in enumerate((b"\x83\xf6\x81\x44\xc0\x00\x02\x05\x80", b"\x82\xf5\x80", b"\x83\xf6\x80\x80")):
         r.up.deliver(datagram(n.NON, n.CONTENT, at, sent.token, [(REPLY_FROM, FROM + second)], b"x"), HOP)
-        (got,) = r.down.sent()
-        assert got.code == n.CONTENT and got.payload == b"x"
+        assert r.down.sent() == [] and r.relay.refused_responses == at + 1
+    named = FROM + b"\x82\xf5\x82\x66lights\x69192.0.2.5"
+    r.up.deliver(datagram(n.NON, n.CONTENT, 9, sent.token, [(REPLY_FROM, named)], b"x"), HOP)
+    (got,) = r.down.sent()
+    assert got.code == n.CONTENT and got.payload == b"x"
 
 
 def test_host_that_is_no_text_is_answered_from_the_address_that_was_asked():
