@@ -299,7 +299,6 @@ def test_what_is_missing_for_a_build_is_said_in_one_line(words, about, sources, 
     assert re.search(about, errors), errors
 
 
-@pytest.mark.xfail(reason="there is no make deploy yet")
 def test_every_make_target_that_a_readme_names_is_one():
     files = "".join((support.REPO / file).read_text() for file in ("Makefile", "boards/firmware.mk"))
     targets = set(re.findall(r"^([a-z]+):", files, re.M))

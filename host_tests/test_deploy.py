@@ -371,10 +371,9 @@ def test_the_architecture_follows_from_what_the_board_tells():
 
 def test_the_board_follows_from_what_it_calls_itself(tmp_path, monkeypatch):
     module = deploy_module()
-    for name, machine in ("A", "Generic ESP32"), ("B", "Generic ESP32S3"), ("C", None):
+    for name, machine in ("A", "Generic ESP32"), ("B", "Generic ESP32S3"), ("C", "Teensy"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "board.py").touch()
-        (tmp_path / name / "board.json").write_text(json.dumps({"machine": machine} if machine else {}))
+        (tmp_path / name / "board.py").write_text(f"MACHINE = {machine!r}\n")
     monkeypatch.setattr(module, "BOARDS", tmp_path)
     assert module.board_name("Generic ESP32 module with ESP32") == "A"
     assert module.board_name("Generic ESP32S3 module with ESP32S3") == "B"

@@ -14,6 +14,7 @@ import struct
 from micropython import const
 
 _DEPTH = const(8)  # arrays, maps and tags around the innermost item
+_ANY = const(256)  # characters of a map key, or keys of other kinds
 _MAX_SINGLE = 3.4028234663852886e38
 
 
@@ -172,7 +173,8 @@ def dump_to(out, obj, depth=_DEPTH):
     _encode(out, obj, depth)
 
 
-def _head(out, major, argument):
+def head(out, major, argument):
+    """Add the head of an item, its major type and argument (RFC 8949 §3), to a bytearray. Raises ValueError."""
     if argument < 24:
         out.append(major << 5 | argument)
         return
@@ -189,34 +191,45 @@ def _encode(out, obj, depth):
     if obj is None or obj is True or obj is False:
         out.append(0xF6 if obj is None else 0xF5 if obj else 0xF4)
     elif isinstance(obj, int):
-        _head(out, 1 if obj < 0 else 0, -1 - obj if obj < 0 else obj)
+        head(out, 1 if obj < 0 else 0, -1 - obj if obj < 0 else obj)
     elif isinstance(obj, str):
         data = obj.encode()
-        _head(out, 3, len(data))
+        head(out, 3, len(data))
         out.extend(data)
     elif isinstance(obj, (bytes, bytearray, memoryview)):
-        _head(out, 2, len(obj))
+        head(out, 2, len(obj))
         out.extend(obj)
     elif isinstance(obj, float):
         _encode_float(out, obj)
     elif isinstance(obj, CBORSimpleValue):
-        _head(out, 7, obj.value)
+        head(out, 7, obj.value)
     elif depth < 1:
         raise ValueError("CBOR: nested too deep")
     elif isinstance(obj, (list, tuple)):
-        _head(out, 4, len(obj))
+        head(out, 4, len(obj))
         for item in obj:
             _encode(out, item, depth - 1)
     elif isinstance(obj, dict):
-        _head(out, 5, len(obj))
+        head(out, 5, len(obj))
+        longest = 0
         for key in obj:
             if type(key) not in (int, str, bytes):
                 raise TypeError("CBOR: a map key is int, str or bytes, not %s" % type(key))
-        for key in sorted(obj, key=dumps):  # more time than keeping what they are encoded as, and less heap
+            ascii = type(key) is str and len(key.encode()) == len(key)
+            longest = max(longest, len(key) if ascii else _ANY)
+        if longest < _ANY:  # ASCII: the shorter first, which is found out with less heap than the encodings take
+            keys = sorted(obj)
+            for length in range(longest + 1):
+                for key in keys:
+                    if len(key) == length:
+                        _encode(out, key, depth)
+                        _encode(out, obj[key], depth - 1)
+            return
+        for key in sorted(obj, key=dumps):
             _encode(out, key, depth)
             _encode(out, obj[key], depth - 1)
     elif isinstance(obj, CBORTag):
-        _head(out, 6, obj.tag)
+        head(out, 6, obj.tag)
         _encode(out, obj.value, depth - 1)
     else:
         raise TypeError("CBOR: no encoding for %s" % type(obj))

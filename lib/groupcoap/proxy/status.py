@@ -14,6 +14,7 @@ from ..timers import elapsed
 from .exchanges import GROUP, SILENT
 
 PATH = [b".proxy", b"status"]
+_LISTS = ("clients", "exchanges")
 _ROOM = const(1024)  # bytes of an answer; a longer one grows
 _LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
 
@@ -34,60 +35,81 @@ class Status:
             proxy.private = hashed
 
     def _body(self):
-        # What `read` makes is scattered over the heap: room for the answer, in one piece, is taken before.
+        # The encoding of `read`, part by part, as the heap may have no room for all of it at once.
         gc.collect()
-        body = bytearray(_ROOM)
-        body[:] = b""  # the VM keeps the room
-        cbor.dump_to(body, self.read())
+        body = bytearray(_ROOM)  # in one piece, before what is told is scattered over the heap:
+        body[:] = b"\0"  # the VM keeps the room
+        for count, (key, value) in enumerate(self._parts()):
+            body[0] = 0xA1 + count  # a map, of fewer than 24
+            cbor.dump_to(body, key)
+            if key in _LISTS:
+                cbor.head(body, 4, len(value))
+                for item in value:
+                    cbor.dump_to(body, self._item(key, item))
+            else:
+                cbor.dump_to(body, value)
         return body
 
     def read(self):
         """The state now, as a dict; ages and times in s. The first 32 exchanges and clients are listed."""
-        now = self._clock()
+        found = {}
+        for key, value in self._parts():
+            found[key] = [self._item(key, item) for item in value] if key in _LISTS else value
+        return found
+
+    def _item(self, key, item):
+        return self._exchange(item) if key == "exchanges" else self._client(item)
+
+    def _parts(self):
+        # Pairs, in the order of their deterministic encoding (RFC 8949 §4.2.1): short keys first.
         proxy = self._proxies[0]
         relay = proxy.relay
+        ends = [each.down for each in self._proxies] + [relay.upstream]
+        yield "free", relay.upstream.tokens.free
+        if self._lost is not None:
+            yield "lost", self._lost()
+        if relay.caching is not None:
+            cache = relay.caching.cache
+            yield (
+                "cache",
+                {
+                    "entries": len(cache),
+                    "bytes": cache.used(),
+                    "served": relay.caching.served,
+                    "valid": relay.caching.validated_sets,
+                    "stored": cache.stored,
+                    "evicted": cache.evicted,
+                    "unfetched": relay.caching.unfetched,
+                },
+            )
+        yield "ended", relay.closed
+        yield "slots", len(relay.kinds)
+        yield "faulty", sum([end.faulty for end in ends])
+        yield "clients", proxy.access.clients[:_LISTED]
+        yield "reasons", dict(proxy.access.reasons)
+        yield "refusals", self._refusals()
+        yield "unusable", relay.refused_responses
+        yield "exchanges", [slot for slot in range(len(relay.kinds)) if relay.kinds[slot]][:_LISTED]
+        if hasattr(gc, "mem_free"):
+            gc.collect()
+            yield "heap_free", gc.mem_free()
+        yield "unmatched", sum([end.unmatched for end in ends])
+        if relay.observations is not None:
+            yield "observations", len(relay.observations)
+        if relay.aggregation is not None:
+            yield "aggregated_lost", relay.aggregation.collections.dropped
+
+    def _refusals(self):
         refusals = {}
         for each in self._proxies:
             for code, count in each.refusals.items():
                 text = "%d.%02d" % (code >> 5, code & 31)  # as `numbers`, which is not loaded for this
                 refusals[text] = refusals.get(text, 0) + count
-        ends = [each.down for each in self._proxies] + [relay.upstream]
-        taken = [slot for slot in range(len(relay.kinds)) if relay.kinds[slot]]
-        found = {
-            "slots": len(relay.kinds),
-            "free": relay.upstream.tokens.free,
-            "exchanges": [self._exchange(relay, slot, now) for slot in taken[:_LISTED]],
-            "ended": relay.closed,
-            "refusals": refusals,
-            "reasons": dict(proxy.access.reasons),
-            "unusable": relay.refused_responses,
-            "unmatched": sum([end.unmatched for end in ends]),
-            "faulty": sum([end.faulty for end in ends]),
-            "clients": [self._client(relay, client) for client in proxy.access.clients[:_LISTED]],
-        }
-        if relay.observations is not None:
-            found["observations"] = len(relay.observations)
-        if relay.caching is not None:
-            cache = relay.caching.cache
-            found["cache"] = {
-                "entries": len(cache),
-                "bytes": cache.used(),
-                "served": relay.caching.served,
-                "valid": relay.caching.validated_sets,
-                "stored": cache.stored,
-                "evicted": cache.evicted,
-                "unfetched": relay.caching.unfetched,
-            }
-        if relay.aggregation is not None:
-            found["aggregated_lost"] = relay.aggregation.collections.dropped
-        if self._lost is not None:
-            found["lost"] = self._lost()
-        if hasattr(gc, "mem_free"):
-            gc.collect()
-            found["heap_free"] = gc.mem_free()
-        return found
+        return refusals
 
-    def _exchange(self, relay, slot, now):
+    def _exchange(self, slot):
+        relay = self._proxies[0].relay
+        now = self._clock()
         kind = relay.kinds[slot]
         return {
             "client": address_text(relay.peers[slot]),
@@ -99,10 +121,10 @@ class Status:
             "observed": relay.observations is not None and relay.observations.active(slot),
         }
 
-    def _client(self, relay, client):
+    def _client(self, client):
         return {
             "client": client.name if isinstance(client.name, str) else ip_text(client.name),
-            "open": relay.open_of(client),
+            "open": self._proxies[0].relay.open_of(client),
             "requests": client.counted,
             "refused": client.refused,
         }
