@@ -218,7 +218,7 @@ def answers(process):
 
 
 class HeapNode:
-    """A node as firmware/main.py runs it that also tells its heap in use: vm/heap_node.py on the unix port."""
+    """A node as firmware/run.py runs it that also tells its heap in use: vm/heap_node.py on the unix port."""
 
     def __init__(self, config, folder, control, heap="256K"):
         sys.path.insert(0, str(support.REPO / "tools"))

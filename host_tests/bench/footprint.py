@@ -13,6 +13,7 @@ from running import ROOT, Unmeasured, bare, complaint
 sys.path.insert(0, str(ROOT / "tools"))
 import compiled  # noqa: E402
 import romfs  # noqa: E402
+from terminal import Terminal  # noqa: E402
 from compiled import CHIPS  # noqa: E402
 
 BOARD_HEAP = 160  # KB; with words of 4 bytes, as on a board, half of it
@@ -50,14 +51,14 @@ def probe(heap, library, *arguments):
     return json.loads(text)
 
 
-def from_image(role, path):
+def from_image(role, path, *console):
     """What a role's image is and what it leaves of BOARD_HEAP beyond its own size. Raises Unmeasured."""
     try:
         image = romfs.build(role)
     except romfs.Unbuilt as reason:
         raise Unmeasured(str(reason))
     size = image.stat().st_size
-    found = probe(f"{BOARD_HEAP + -(-size // 1024)}K", ROOT / "tools", path, image)
+    found = probe(f"{BOARD_HEAP + -(-size // 1024)}K", ROOT / "tools", path, image, *console)
     return {"image": size, "heap": found["heap"], "free": found["free"]}
 
 
@@ -71,21 +72,25 @@ def images(table, progress):
     with tempfile.TemporaryDirectory(prefix="groupcoap-bench-") as name:
         path = Path(name) / "config.json"
         configs = {"server": throughput.SERVER, "proxy": throughput.PROXY, "proxy, complete": complete}
+        terminal = Terminal(str(Path(name) / "console"))
+        configs |= {f"{role}, with a console": configs[role] for role in ("server", "proxy")}
         for title, config in configs.items():
             progress(f"footprint: {title}, ROMFS")
             path.write_text(json.dumps(config))
             figures[title] = found = {}
+            console = [terminal.inner] if "console" in title else []
             try:
-                found["files"] = probe("1M", library, path)["heap"]
-                found |= from_image(config["role"], path)
+                found["files"] = probe("1M", library, path, "files", *console)["heap"]
+                found |= from_image(config["role"], path, *console)
             except Unmeasured as reason:
                 failures.append(f"footprint: {title}, ROMFS: {reason}")
             shown = [f"{found[key]:,}" if key in found else "–" for key in ("image", "heap", "free", "files")]
             try:
-                shown.append(f"{probe(f'{BOARD_HEAP}K', library, path)['free']:,}")
+                shown.append(f"{probe(f'{BOARD_HEAP}K', library, path, 'files', *console)['free']:,}")
             except Unmeasured:
                 shown.append("too large")
             lines.append([title, *shown])
+        terminal.close()
     head = ["", "image, B", "in use beyond it, B", "free, B", "in use from .mpy, B", "free, B"]
     title = f"(d) From a ROMFS image, in {BOARD_HEAP} KB of heap beyond it, and from .mpy files (64 bit, bytecode)"
     table(title, head, lines)

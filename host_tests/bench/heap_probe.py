@@ -52,17 +52,18 @@ def report(*words, **how):
 
 config = sys.argv[1:2]
 image = 0
-if sys.argv[2:] and sys.argv[2] != "modules":
+console = sys.argv[3:4]  # a terminal that the console is at
+if sys.argv[2:] and sys.argv[2] not in ("modules", "files"):
     import romfs_main
 
     image = romfs_main.mount(sys.argv[2])
-elif sys.argv[2:]:
+elif sys.argv[2:] == ["modules"]:
     builtins.__import__ = note  # not sys.modules at the end: a node drops what it needs only once
 builtins.print = report
 if config:
-    import main
+    import run
 
-    sys.exit(main.main(config[0]))
+    sys.exit(run.main(config[0], *console))
 else:
     import asyncio
     import socket

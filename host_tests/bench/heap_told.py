@@ -1,4 +1,4 @@
-# A node as firmware/main.py runs it, that also tells of its heap: a datagram to CONTROL_ADDRESS is answered with a
+# A node as firmware/run.py runs it, that also tells of its heap: a datagram to CONTROL_ADDRESS is answered with a
 # number of bytes as text.
 #
 #     collected      in use once the garbage is collected
@@ -14,14 +14,14 @@ import gc
 import socket
 import sys
 
-import main
+import run as firmware
 from groupcoap.net import platform
 
 TIMES = 1000
 nodes = []
 
 
-class Node(main.Node):
+class Node(firmware.Node):
     def __init__(self):
         super().__init__()
         nodes.append(self)
@@ -88,10 +88,10 @@ async def tell(s, alone, sink, peer):
 async def run(config, control):
     s = udp(control, 5683)
     sink = udp(control, 5690)
-    main.Node = Node
+    firmware.Node = Node
     ip = bytes([int(part) for part in control.split(".")])
     asyncio.create_task(tell(s, recvfrom_bytes(s, control), sink, ip + b"\x16\x3a"))
-    await main.run(config)
+    await firmware.run(config)
 
 
-asyncio.run(run(main.load(sys.argv[1]), sys.argv[2]))
+asyncio.run(run(firmware.load(sys.argv[1]), sys.argv[2]))

@@ -177,6 +177,7 @@ class _Node:
     def __init__(self, site):
         self._site = site
         self.timers = site.wire.timers
+        self.moved = []
 
     def endpoint(self, address, interface, ttl, peers, **sizes):
         if address[-2:] == b"\0\0":
