@@ -7,6 +7,7 @@ from console import Console
 from groupcoap.addresses import address_text
 from groupcoap.net import platform
 from log import Log
+from micropython import const
 from state import State
 
 HELP = """status()      role, address, groups, heap, counters, last lines of the log
@@ -17,6 +18,7 @@ log("debug")  every datagram; "info", "error" for less
 stop()        end the node: the plain REPL follows
 node          what runs, with all that is in it"""
 
+_COLLECT = const(30)  # s between two looks at the heap
 _TYPES = ("CON", "NON", "ACK", "RST")
 
 
@@ -28,6 +30,8 @@ class Attended:
     def __init__(self, node, stream, write, board="UNIX", more=None, level="info"):
         self.node = node
         self.ended = asyncio.Event()
+        self.turn = asyncio.Event()  # something has changed for what waits to start
+        self.stopping = False
         commands = {"stop": self.stop}
         commands.update(more or {})
         self.log = Log(self._show, platform.clock, level)
@@ -60,6 +64,14 @@ class Attended:
         self.log.info("started as %s" % self.state.role)
         for group in self.state.groups():
             self.log.info("member of %s" % group)
+        self.watch(self._collect())
+
+    async def _collect(self):
+        # For the least heap that was free, and for a clock that is asked before it wraps.
+        while True:
+            await asyncio.sleep(_COLLECT)
+            self.state.collect()
+            self.log.uptime()
 
     def watch(self, coroutine):
         """Run this coroutine beside the node: what it raises is logged."""
@@ -74,7 +86,9 @@ class Attended:
 
     def stop(self):
         """End the node."""
+        self.stopping = True
         self.ended.set()
+        self.turn.set()
         return {"stopping": True}
 
     def _show(self, line):

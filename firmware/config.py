@@ -228,6 +228,9 @@ def check(value, on_board=False, defaults=None):
         import config_proxy
     found = checked(value, "", _COMMON + (config_proxy.KEYS if proxy else _SERVER))
     address = found["address"]
+    least = 4 if on_board else 0.5  # s: less than a node's longest pauses would reset it again and again
+    if found["watchdog_s"] and found["watchdog_s"] < least:
+        wrong("watchdog_s", "0, or a number from %s to 3600" % least, found["watchdog_s"])
     if address is None and not on_board:
         raise ConfigError('address: missing; expected an IP address of this computer such as "127.0.0.2" (IPv4)')
     if on_board and address and len(address) != 4:

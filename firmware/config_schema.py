@@ -15,6 +15,8 @@ class ConfigError(ValueError):
 
 
 def wrong(where, expected, value):
+    if where.startswith("wifi"):  # there a password may be in it
+        raise ConfigError("%s: expected %s" % (where, expected))
     shown = json.dumps(value)
     raise ConfigError("%s: expected %s, not %s" % (where, expected, shown if len(shown) < 60 else shown[:57] + "..."))
 

@@ -5,8 +5,11 @@ RS, a command, LF and reads RS, JSON, LF (the framing of RFC 7464), whatever els
 here is ever waited for but the next byte, so the node goes on.
 """
 
+import asyncio
+import gc
 import json
 import sys
+import time
 
 from groupcoap.net._micropython import pending, readable
 from micropython import const
@@ -15,6 +18,9 @@ PROMPT = "--> "
 RS = const(0x1E)
 
 _LONGEST = const(160)  # bytes of a line
+_BURST = const(64)  # bytes
+_SLOW = const(200)  # ms for a write: nobody reads
+_MUTE = const(5000)  # ms in which nothing is written then
 _BACKSPACE = b"\x08\x7f"
 
 
@@ -31,7 +37,7 @@ class Console:
         self._line = bytearray()
         self._before = b""  # the last line
         self._byte = bytearray(1)
-        self._skip = 0  # bytes of an escape sequence still to come
+        self._escape = False  # is an escape sequence coming?
         self._too_long = False
         self._used = False  # has anybody typed? Only then is there a prompt to be restored
 
@@ -47,10 +53,19 @@ class Console:
         waits = pending(self._stream)
         while True:
             await readable(self._stream)
-            while waits():
+            for _ in range(_BURST):  # then others have their turn, however much is coming
+                if not waits():
+                    break
                 if not self._stream.readinto(self._byte):
                     return  # nobody will ever type here
-                self.take(self._byte[0])
+                try:
+                    self.take(self._byte[0])
+                except MemoryError:
+                    gc.collect()
+                    self._line = bytearray()
+                    self._write("\n")
+            else:
+                await asyncio.sleep_ms(0)
 
     def take(self, byte):
         """Take the next byte of input."""
@@ -65,7 +80,7 @@ class Console:
                 self._answer(line)
             elif not (byte == 10 and self._cr):  # CR LF is one end
                 self._enter(line)
-        elif len(line) == _LONGEST:
+        elif len(line) == _LONGEST and (framed or 32 <= byte < 127):
             self._too_long = True
         elif framed:
             line.append(byte)
@@ -81,13 +96,13 @@ class Console:
     def _type(self, byte, line):
         if byte == 3:
             self._interrupt()
-        elif self._skip:
-            self._skip -= 1
-            if byte == 0x41 and not self._skip:  # up: the line before
+        elif byte == 0x1B or (self._escape and byte in b"[O"):
+            self._escape = True
+        elif self._escape:
+            self._escape = not 0x40 <= byte < 0x7F  # its last byte
+            if byte == 0x41:  # up: the line before
                 self._line = bytearray(self._before)
                 self._write("\r\x1b[K%s%s" % (PROMPT, self._typed()))
-        elif byte == 0x1B:
-            self._skip = 2
         elif byte in _BACKSPACE:
             if line:
                 self._line = line[:-1]
@@ -173,5 +188,21 @@ class Console:
 
 
 def serial():
-    """What a board's serial port is read and written by."""
-    return sys.stdin.buffer, sys.stdout.write
+    """What a board's serial port is read and written by.
+
+    Writing may take as long as the port's time-out where somebody has it open and does not read; a node cannot wait for
+    that line after line. So it is silent for a while then.
+    """
+    muted = [None]
+
+    def write(text):
+        now = time.ticks_ms()
+        if muted[0] is not None:
+            if time.ticks_diff(now, muted[0]) < _MUTE:
+                return
+            muted[0] = None
+        sys.stdout.write(text)
+        if time.ticks_diff(time.ticks_ms(), now) > _SLOW:
+            muted[0] = now
+
+    return sys.stdin.buffer, write

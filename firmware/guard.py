@@ -9,8 +9,12 @@ class Guard:
     """timeout: ms within which it must be fed; timer: number of the timer that may do so."""
 
     def __init__(self, timeout, timer=-1):
+        import __main__
         import machine
 
+        feeding = getattr(__main__, "feeding", None)
+        if feeding is not None:
+            feeding.deinit()  # boot.py's
         self.interval = max(1, timeout // 4)  # ms
         self._watchdog = machine.WDT(timeout=timeout)
         self._timer = timer

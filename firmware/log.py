@@ -1,5 +1,6 @@
 """The log of a node: levels "error", "info" and "debug", printed as lines, of which the last are kept."""
 
+import gc
 import io
 import sys
 
@@ -21,10 +22,11 @@ class Log:
         self._ms = 0  # since the node has begun, counted in steps as the clock wraps
         self.level = LEVELS.index(level)
         self.lines = []
+        self.unsaid = 0  # exceptions for which there was no heap
         self.changed = None  # changed(level) is called when the level is another one
 
     def uptime(self):
-        """ms since the log was made; to be asked once in six days at least."""
+        """ms since the log was made; to be asked more often than the clock's half goes by, six days."""
         now = self._clock()
         self._ms += now - self._last & 0x3FFFFFFF
         self._last = now
@@ -49,10 +51,14 @@ class Log:
 
     def exception(self, error):
         """An exception that should not have been, with its traceback."""
-        said = io.StringIO()
-        sys.print_exception(error, said)
-        self._say(0, "%s: %s" % (type(error).__name__, error))
-        self.show(said.getvalue().rstrip())
+        try:
+            said = io.StringIO()
+            sys.print_exception(error, said)
+            self._say(0, "%s: %s" % (type(error).__name__, error))
+            self.show(said.getvalue().rstrip())
+        except Exception:  # no heap to say it with
+            self.unsaid += 1
+            gc.collect()
 
     def _say(self, level, text):
         if level > self.level:

@@ -8,6 +8,7 @@ from when the node is ready, so that it cannot bite before; afterwards a timer f
 import asyncio
 import os
 import time
+from asyncio import core
 
 import board
 from attended import Attended
@@ -20,7 +21,6 @@ from run import CONFIG, carry_on, load, start
 SAFE_MODE = "/safe_mode"
 
 _PROVEN = const(60000)  # ms after which a fault resets the board rather than leaving the REPL
-_COLLECT = const(30000)  # ms between two looks at the heap
 
 
 def button_held():
@@ -96,6 +96,7 @@ class OnBoard(Attended):
         stream, write = serial()
         Attended.__init__(self, node, stream, write, board.NAME, {"reset": reset, "safe_mode": safe_mode})
         self.guard = None
+        self.keeping = None  # the task that keeps it connected
         self.ready = 0  # ms of the log's time
 
     async def run(self, config):
@@ -108,19 +109,22 @@ class OnBoard(Attended):
             self.watch(self._light())
         if config["wifi"] and platform.ON_BOARD:
             await self._connected(config)
+            if self.stopping:
+                return
         elif config["address"] is None:
             config["address"] = platform.own_ip()  # something else has connected the board
-        self.log.debug("memberships, tables and sockets are made")
+        ntp = config["wifi"] and config["wifi"]["ntp"]
         start(config, self.node)
         self.started()
-        self.ready = self.log.uptime()
+        self.ready = self.log.uptime() or 1
         longest = board.WATCHDOG_MS
         if longest and watchdog != 0:
             from guard import Guard
 
             self.guard = Guard(min(longest, int(watchdog * 1000)) if watchdog else longest, board.TIMER)
             self.watch(self._feed())
-        self.watch(self._collect())
+        if ntp:
+            self._set_time(ntp)
         await self.ended.wait()
         self.node.leaving()
 
@@ -134,8 +138,8 @@ class OnBoard(Attended):
         from groupcoap import addresses, ip
         from wifi import Station
 
-        found = asyncio.Event()
         node = self.node
+        self._at = None
         settings = config["wifi"]
         static = addresses.ip_text(config["address"]) if config["address"] else None
         port = config["port"]
@@ -143,10 +147,9 @@ class OnBoard(Attended):
         def up(text, new):
             address = ip.ipv4(text)
             self.state.phase = "running" if self.ready else "starting"
-            if not found.is_set():
-                found.set()
-                config["address"] = address
-                self._at = address
+            if self._at is None or not self.ready:
+                self._at = config["address"] = address
+                self.turn.set()
                 return
             if address != self._at:
                 node.move(self._at, address)
@@ -172,13 +175,13 @@ class OnBoard(Attended):
                     ms = 1000
                 await asyncio.sleep_ms(ms)
 
-        self.watch(keep())
-        await found.wait()
-        if settings["ntp"]:
-            self._set_time(settings["ntp"])
+        self.keeping = self.watch(keep())
+        while not self.stopping and station.state != "up":
+            self.turn.clear()
+            await self.turn.wait()
 
     def _set_time(self, host):
-        # The protocol does not need it: a server that is not there costs a second.
+        # The protocol does not need it. A name server that is silent costs seconds, in which nothing else is done.
         try:
             import ntptime
 
@@ -190,14 +193,11 @@ class OnBoard(Attended):
             self.log.error("no time from %s: %s" % (host, e))
 
     async def _feed(self):
-        while True:
+        # For as long as all is well: a task that is gone will not come back but by a reset.
+        while self.node.alive() and not (self.keeping is not None and self.keeping.done()):
             self.guard.feed()
             await asyncio.sleep_ms(self.guard.interval)
-
-    async def _collect(self):
-        while True:
-            await asyncio.sleep_ms(_COLLECT)
-            self.state.collect()
+        self.log.error("a task of the node has ended: the watchdog will reset the board")
 
     async def _light(self):
         # Quick while there is no network, a flash every two seconds while the node runs, two to be provisioned.
@@ -244,7 +244,10 @@ def run():
             import machine
 
             machine.reset()
-    if attended.guard is not None:
-        attended.guard.hand_over()
-    node.stop()
-    print("stopped; the REPL follows, machine.reset() starts the node again")
+    finally:  # also where a second Ctrl-C comes
+        if attended.guard is not None:
+            attended.guard.hand_over()
+        core.cur_task = None  # that asyncio was in when Ctrl-C came: it could not be cancelled else
+        node.stop()
+        asyncio.new_event_loop()
+        print("stopped; the REPL follows, machine.reset() starts the node again")

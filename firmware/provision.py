@@ -16,6 +16,7 @@ from run import CONFIG
 
 PASSWORD = "/access_point"  # its file
 
+_DIGITS = const(10)
 _LONGEST = const(4096)  # bytes of a configuration
 _JSON = const(50)  # Content-Format
 
@@ -24,12 +25,15 @@ def password():
     """The access point's password, 10 digits."""
     try:
         with open(PASSWORD) as f:
-            return f.read()
+            found = f.read()
+        if len(found) == _DIGITS and found.isdigit():
+            return found
     except OSError:
-        found = "".join([str(byte % 10) for byte in platform.entropy(10)])
-        with open(PASSWORD, "w") as f:
-            f.write(found)
-        return found
+        pass  # there is none yet; where it is another text, power was lost while it was written
+    found = "".join([str(byte % 10) for byte in platform.entropy(_DIGITS)])
+    with open(PASSWORD, "w") as f:
+        f.write(found)
+    return found
 
 
 def name():

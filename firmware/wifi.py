@@ -16,8 +16,12 @@ _CHECK = const(500)  # ms between two looks at the radio
 _TRY = const(15000)  # ms that a try to connect may take
 _FIRST_PAUSE = const(1000)  # ms after the first failure, doubled for each further one
 _RESTART = const(2)  # after so many failures the radio is switched off and on
+_STALE = const(
+    8000
+)  # ms after which the failure that the radio told before counts again: ESP32 tells the last one on and on
 _MASK = const(0x3FFFFFFF)
 _NOWHERE = ("0.0.0.0", "")
+_ERRORS = (OSError, ValueError, RuntimeError)  # RuntimeError: what else ESP-IDF may say
 
 
 class Station:
@@ -46,6 +50,7 @@ class Station:
         self._failures = 0
         self._since = 0  # when this state began,
         self._pause = 0  # how long it is to last, ms
+        self._before = None  # the failure that the radio told before this try
         self._fresh = 0  # when the network was last told of the memberships
         self._wlan = None
 
@@ -65,7 +70,7 @@ class Station:
         """The strength of the signal in dBm, or None."""
         try:
             return self._wlan.status("rssi") if self.state == UP else None
-        except (OSError, ValueError, TypeError, RuntimeError):
+        except (TypeError,) + _ERRORS:
             return None
 
     def poll(self, now):
@@ -73,7 +78,7 @@ class Station:
         try:
             connected = self._wlan.isconnected()
             address = self._wlan.ifconfig()[0] if connected else None
-        except OSError:
+        except _ERRORS:
             connected, address = False, None
         connected = connected and address not in _NOWHERE
         if self.state == UP:
@@ -90,6 +95,8 @@ class Station:
             self._connected(address, now)
         elif self.state == CONNECTING:
             failed = self._failure()
+            if failed == self._before and self._elapsed(self._since, now) < _STALE:
+                failed = None
             if failed or self._elapsed(self._since, now) >= _TRY:
                 self._fail(failed or "no answer in %d s" % (_TRY // 1000), now)
         elif self._elapsed(self._since, now) >= self._pause:
@@ -111,22 +118,23 @@ class Station:
                 wlan.config(**self._more)
             if self._static:
                 found = self._settings
-                gateway = found["gateway"] or "0.0.0.0"
-                wlan.ifconfig((self._static, found["netmask"], gateway, found["dns"] or gateway))
-        except (OSError, ValueError) as e:
+                names = found["dns"] or found["gateway"] or self._static  # ESP-IDF takes no 0.0.0.0 there
+                wlan.ifconfig((self._static, found["netmask"], found["gateway"] or "0.0.0.0", names))
+        except _ERRORS as e:
             self._log.error("wifi: the radio refuses its settings: %s" % e)
 
     def _switch_off(self):
         try:
             self._wlan.active(False)
-        except OSError as e:
+        except _ERRORS as e:
             self._log.error("wifi: the radio cannot be switched off: %s" % e)
 
     def _connect(self, now):
         self._enter(CONNECTING, now)
+        self._before = self._failure()
         try:
             self._wlan.connect(self._settings["ssid"], self._settings["password"])
-        except (OSError, ValueError) as e:
+        except _ERRORS as e:
             self._fail("the radio refuses: %s" % e, now)
 
     def _connected(self, address, now):
@@ -161,7 +169,7 @@ class Station:
     def _disconnect(self):
         try:
             self._wlan.disconnect()
-        except OSError:
+        except _ERRORS:
             pass  # it was not connected
 
     def _enter(self, state, now):
@@ -171,7 +179,10 @@ class Station:
     def _failure(self):
         # Why the radio has given up, or None where it has not, or says nothing.
         network = self._network
-        status = self._wlan.status()
+        try:
+            status = self._wlan.status()
+        except _ERRORS:
+            return None
         for name, text in (
             ("STAT_WRONG_PASSWORD", "wrong password"),
             ("STAT_NO_AP_FOUND", "no such network in reach"),
@@ -181,4 +192,5 @@ class Station:
         ):
             if status == getattr(network, name, None):
                 return text
-        return None
+        idle = network.STAT_IDLE  # on ESP32 what is below is a reason of the IEEE 802.11 standard, or of ESP-IDF
+        return "reason %d" % status if 0 < status < 256 < idle else None

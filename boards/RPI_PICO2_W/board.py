@@ -10,6 +10,7 @@ BUTTON = "BOOTSEL"
 BUTTON_PRESSED = 1
 BUTTON_MS = 1500  # after the start; held before, it starts the loader
 WATCHDOG_MS = 8388  # the chip would take twice as long, MicroPython up to v1.28 does not
+WATCHDOG_CONTROL = 0x400D8000  # the register that tells whether it runs
 TIMER = -1  # that feeds the watchdog once the node has ended
 STATION = {}
 ACCESS_POINT = {}

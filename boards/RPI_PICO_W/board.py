@@ -10,6 +10,7 @@ BUTTON = "BOOTSEL"
 BUTTON_PRESSED = 1
 BUTTON_MS = 1500  # after the start; held before, it starts the loader
 WATCHDOG_MS = 8388  # its counter of 24 bits goes down twice each microsecond
+WATCHDOG_CONTROL = 0x40058000  # the register that tells whether it runs
 TIMER = -1  # that feeds the watchdog once the node has ended
 STATION = {}
 ACCESS_POINT = {}

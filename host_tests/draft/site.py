@@ -172,7 +172,7 @@ class Site:
 
 class _Node:
     # What proxy_app asks of a `groupcoap.net.node.Node`.
-    fault = started = None
+    fault = started = lost = None
 
     def __init__(self, site):
         self._site = site

@@ -54,6 +54,20 @@ class WDT:
         self._file.write(self._text)
 
 
+class _Mem32:
+    # The one register that there is: the watchdog's, by boards/UNIX/board.py, whose bit 30 says that it runs.
+    def __getitem__(self, address):
+        if address != 0x57445400:
+            raise OSError(14)
+        try:
+            return 1 << 30 if told["desk"].stat("/watchdog") else 0
+        except OSError:
+            return 0
+
+
+mem32 = _Mem32()
+
+
 class Pin:
     """A pin whose level is in a file; without one it is 1 with a pull-up, else 0."""
 

@@ -110,6 +110,10 @@ class Alarm:
             self.stop()
             self._handle = self._loop.call_at(at, self._ring)
 
+    def alive(self):
+        """Will it ring?"""
+        return True
+
     def stop(self):
         """Ring no more."""
         if self._handle is not None:

@@ -102,6 +102,10 @@ class Alarm:
             core._task_queue.remove(self._task)
             core._task_queue.push(self._task, at)
 
+    def alive(self):
+        """Will it ring?"""
+        return not self._task.done()
+
     def stop(self):
         """Ring no more."""
         self._task.cancel()

@@ -406,6 +406,13 @@ class Node:
             self.stopping(now)
             self.timers.poll(now)
 
+    def alive(self):
+        """Do all its tasks still run?"""
+        tasks = [port.task for port in self._ports if not port.changing]
+        return (
+            self._alarm is not None and self._alarm.alive() and not any(task is None or task.done() for task in tasks)
+        )
+
     def stop(self):
         """Stop the tasks and close the sockets."""
         if self._alarm is not None:
@@ -419,7 +426,10 @@ class Node:
     def fault(self, error):
         """Report an exception that should not have been: the node goes on."""
         self.faults += 1
-        self.report(error)
+        try:
+            self.report(error)
+        except Exception:  # no heap to tell it with: who calls this goes on all the same
+            gc.collect()
 
     def wake(self, now):
         """Heed the timers: they may have an earlier deadline than a moment ago."""
