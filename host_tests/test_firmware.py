@@ -145,6 +145,19 @@ def test_safe_mode_by_the_button(desk):
     board.await_said(REPL)
 
 
+@pytest.mark.parametrize("seconds", (0.0001, 0.4))
+def test_a_watchdog_that_would_bite_a_healthy_node_is_refused(desk, seconds):
+    desk.configure(watchdog_s=seconds)
+    desk.start().await_said("groupcoap: watchdog_s: expected 0, or a number from 0.5 to 3600")
+    desk.board.await_said(REPL)
+
+
+def test_a_password_in_the_wrong_place_is_not_told(desk):
+    desk.configure(wifi=["workshop", "hunter22secret"])
+    desk.start().await_said("groupcoap: wifi: expected an object")
+    assert "hunter22secret" not in desk.board.said()
+
+
 # The console, while the node goes on
 
 
@@ -249,6 +262,37 @@ def test_ctrl_c_leaves_the_plain_repl(desk):
 def test_mpremote_finds_the_repl_of_a_running_board(desk):
     desk.ready()
     assert desk.board.mpremote("resume", "exec", "print(6 * 7)").strip().endswith("42")
+
+
+def test_the_watchdog_is_fed_after_a_soft_reset_too(desk):
+    desk.ready(watchdog_s=1)
+    for _ in range(2):
+        assert desk.board.mpremote("exec", "import time; time.sleep(3); print(6 * 7)").strip().endswith("42")
+    with desk.board.open() as terminal:
+        terminal.send("\x04")  # and the node takes over again
+        desk.board.await_said("ready server", 2)
+        time.sleep(2)
+    assert desk.answers() and desk.board.said().count("ready server") == 2
+
+
+def test_a_node_whose_task_has_ended_is_reset_by_the_watchdog(desk):
+    desk.ready(watchdog_s=1)
+    with desk.board.open() as terminal:
+        terminal.send("node._ports[0].task.cancel()\r")
+        desk.board.await_said("ready server", 2)
+
+
+def test_a_lack_of_heap_for_a_report_ends_no_task(desk):
+    desk.ready(watchdog_s=0)
+    with desk.board.open() as terminal:
+        terminal.send("def broken(error): raise MemoryError\r")
+        terminal.send("node.report = broken\r")
+        terminal.send("node.links[0]._heard = None\r")
+        desk.client.send(desk.to(), options=peers.path("temp"))
+        boards.eventually(lambda: told(terminal, "status")["faults"] == 1, "no fault")
+        assert told(terminal, "status")["state"] == "running"
+        terminal.send("node.alive()\r")
+        terminal.expect("True\r\n")
 
 
 def test_a_node_that_hangs_is_reset_by_the_watchdog(desk):

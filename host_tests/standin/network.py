@@ -73,7 +73,8 @@ class WLAN:
 
     def _leave(self):
         self._asked = None
-        self._status = STAT_IDLE
+        if _RP2 or self._status in (STAT_CONNECTING, STAT_GOT_IP):
+            self._status = STAT_IDLE
         air.address = None
 
     def config(self, name=None, **more):
@@ -88,6 +89,8 @@ class WLAN:
 
     def ifconfig(self, static=None):
         if static is not None:
+            if not _RP2 and static[3] == "0.0.0.0":
+                raise RuntimeError("Wifi Unknown Error 0x5001")
             self._static = static[0]
             return
         self._look()
@@ -100,7 +103,8 @@ class WLAN:
             raise OSError("Wifi Internal State Error")
         self._asked = ssid, key
         self._since = time.ticks_ms()
-        self._status = STAT_CONNECTING
+        if _RP2 or self._status == STAT_IDLE:  # ESP32 tells of the last failure until it is connected
+            self._status = STAT_CONNECTING
         air.address = None
         air.heard("connect %s" % ssid)
 
@@ -129,14 +133,14 @@ class WLAN:
                 air.address = None
             else:
                 air.address = self._static or found["lease"]
-        elif self._status == STAT_CONNECTING and time.ticks_diff(time.ticks_ms(), self._since) > _JOINING:
+        elif time.ticks_diff(time.ticks_ms(), self._since) > _JOINING:
             ssid, key = self._asked
             if found.get("silent"):
                 return
             if not found["present"] or ssid != found["ssid"]:
                 self._status = STAT_NO_AP_FOUND
             elif key != found["password"]:
-                self._status = STAT_WRONG_PASSWORD
+                self._status = STAT_WRONG_PASSWORD if _RP2 else 15  # the handshake of WPA2 has failed
             else:
                 self._status = STAT_GOT_IP
                 air.address = self._static or found["lease"]
