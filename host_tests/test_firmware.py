@@ -287,7 +287,8 @@ def test_a_lack_of_heap_for_a_report_ends_no_task(desk):
     with desk.board.open() as terminal:
         terminal.send("def broken(error): raise MemoryError\r")
         terminal.send("node.report = broken\r")
-        terminal.send("node.links[0]._heard = None\r")
+        terminal.send("node.links[0]._heard = None\r6 * 7\r")
+        terminal.expect("42\r\n")
         desk.client.send(desk.to(), options=peers.path("temp"))
         boards.eventually(lambda: told(terminal, "status")["faults"] == 1, "no fault")
         assert told(terminal, "status")["state"] == "running"
