@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 
+import boards
 import peers
 import pytest
 import support
@@ -259,3 +260,26 @@ def test_time_server_that_is_not_there_costs_no_node(board, tmp_path, lan):
     site = Site(board, tmp_path, lan, "rp2", ntp="192.0.2.1")
     site.board.await_said("no time from 192.0.2.1")
     site.await_answer(BACK_S)
+
+
+def test_outages_leave_nothing_behind(board, tmp_path, lan):
+    site = Site(board, tmp_path, lan, "rp2")
+    site.board.await_said("ready server")
+    free = []
+    with site.board.open() as terminal:
+
+        def status():
+            terminal.send("\x1estatus\n")
+            terminal.expect("\x1e")
+            return json.loads(terminal.expect("\n"))
+
+        for outage in range(1, 6):
+            site.air.change(present=False)
+            boards.eventually(lambda outage=outage: status()["wifi"]["outages"] == outage, "no outage")
+            site.air.change(present=True, lease=site.lan.address() if outage % 2 else site.air.state["lease"])
+            site.await_answer(BACK_S)
+            free.append(status()["heap"]["free"])
+        found = status()
+    assert (found["wifi"]["outages"], found["faults"], found["no_memory"]) == (5, 0, 0)
+    assert found["groups"] == [f"{site.group}:5683"]
+    assert max(free[1:]) - min(free[1:]) < 768, free

@@ -167,6 +167,8 @@ def part(mode, options, table, progress):
             if needed and figure["bad"]:
                 failures.append(f"{mode}: {name}: {figure['bad']} wrong answers, {client} client, {width} in flight")
         lines.append([*line, f"{spread:.0%}", f"{lost:,}"])
+    if yardstick and "groupcoap" in runs and "libcoap" in runs and not missing.keys() & {"groupcoap", "libcoap"}:
+        lines.append(beside_libcoap(runs))
     lines.append(target_line(mode))
     head = [""]
     for client, width in WAYS:
@@ -185,6 +187,15 @@ def summary(runs, yardstick):
     if yardstick:
         figure["of_bare_loop"] = statistics.median(rate / base["rate"] for rate, base in zip(rates, yardstick))
     return figure
+
+
+def beside_libcoap(runs):
+    """The line that tells how many times libcoap's rate groupcoap's is: medians of the rounds' ratios."""
+    line = ["groupcoap, of libcoap"]
+    for way in WAYS:
+        pairs = zip(runs["groupcoap"][way], runs["libcoap"][way])
+        line += ["", f"{statistics.median(ours['rate'] / theirs['rate'] for ours, theirs in pairs):.2f}"]
+    return [*line, "", ""]
 
 
 def target_line(mode):
