@@ -6,6 +6,7 @@ back-off that it promises.
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 
@@ -283,3 +284,20 @@ def test_outages_leave_nothing_behind(board, tmp_path, lan):
     assert (found["wifi"]["outages"], found["faults"], found["no_memory"]) == (5, 0, 0)
     assert found["groups"] == [f"{site.group}:5683"]
     assert max(free[1:]) - min(free[1:]) < 768, free
+
+
+def test_configure_puts_a_long_configuration_onto_a_board(board, tmp_path, lan):
+    site = Site(board, tmp_path, lan, "esp32", config=False)
+    own = site.air.state["own"]
+    site.board.await_said(f"PUT coap://{own}/config")
+    config = {**peers.server_config(site.group), "wifi": {"ssid": "workshop", "password": PASSWORD}}
+    config["resources"] |= {f"room{i}": {"value": "x" * 100} for i in range(16)}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    assert path.stat().st_size > 2000
+    command = [sys.executable, support.REPO / "tools/configure", "--check", path, "--put", f"coap://{own}"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    site.board.await_said(f"ready server coap://{site.air.state['lease']}:5683")
+    assert json.loads((site.board.flash / "config.json").read_text()) == config
