@@ -63,9 +63,9 @@ class Air:
 class Site:
     """One board, its air, its group, and a client."""
 
-    def __init__(self, board, tmp_path, lan, port, config=None, present=True, **wifi):
+    def __init__(self, board, tmp_path, lan, port, config=None, present=True, callback=True, **wifi):
         self.air = Air(tmp_path / "air", port, lan)
-        self.air.change(present=present)
+        self.air.change(present=present, callback=callback)
         self.group = lan.group()
         self.client = peers.Peer(lan.address())
         self.lan = lan
@@ -301,3 +301,20 @@ def test_configure_puts_a_long_configuration_onto_a_board(board, tmp_path, lan):
     assert PASSWORD not in done.stdout + done.stderr
     site.board.await_said(f"ready server coap://{site.air.state['lease']}:5683")
     assert json.loads((site.board.flash / "config.json").read_text()) == config
+
+
+def burst(site, count=30):
+    """Of so many requests at once: how many are answered."""
+    data = [peers.encode(peers.NON, peers.GET, 7000 + i, bytes((7, i)), peers.path("temp")) for i in range(count)]
+    for each in data:
+        site.client.send_bytes((site.air.state["lease"], 5683), each)
+    return len({message.token for message in site.client.collect(count, 1)})
+
+
+@pytest.mark.parametrize("callback", (True, False))
+def test_a_burst_is_taken_out_at_once_where_the_stack_calls_back(board, tmp_path, lan, callback):
+    site = Site(board, tmp_path, lan, "rp2", callback=callback)
+    site.board.await_said("ready server")
+    site.await_answer(BACK_S)
+    answered = burst(site)
+    assert answered == 30 if callback else 4 <= answered < 20, answered

@@ -1,8 +1,10 @@
 # Stands in for `socket` on a computer: UDP sockets as lwIP's on RP2 and ESP32 are, over those of the unix port. While
 # the radio has no address nothing is sent and nothing comes; memberships are the network interface's and are forgotten
 # with it; a socket keeps few datagrams; an empty one closes an ESP32's for good.
+import asyncio
 import errno
 import io
+import micropython
 
 import usocket
 
@@ -52,10 +54,14 @@ class socket(io.IOBase):
         self._queue = []
         self._closed = False
         self._dead = False
+        self._callback = None
 
     def setsockopt(self, level, option, value):
         if option == 20 and level == SOL_SOCKET:
-            return  # a MicroPython before this callback was there for UDP
+            if air.air().get("callback"):  # not in a MicroPython from before this callback was there for UDP
+                self._callback = value
+                asyncio.create_task(self._call_back())
+            return
         if level == 0 and option in (0x400, 0x401):
             group = "%d.%d.%d.%d" % tuple(value[:4])
             if "%d.%d.%d.%d" % tuple(value[4:]) != air.address:
@@ -88,11 +94,8 @@ class socket(io.IOBase):
     def close(self):
         if not self._closed:
             self._closed = True
-            for s, group in self._real:
+            for s, _ in self._real:
                 s.close()
-                if not _RP2 and group in air.joined:  # ESP32: the membership is the socket's
-                    del air.joined[group]
-                    air.heard("leave " + group)
             self._real = []
 
     def sendto(self, data, pair):
@@ -102,7 +105,17 @@ class socket(io.IOBase):
             raise OSError(errno.EHOSTUNREACH)
         return self._real[0][0].sendto(data, _raw(pair))
 
+    _pumping = False
+
     def _pump(self):
+        if not self._pumping:  # the callback reads from here
+            self._pumping = True
+            try:
+                self._pump_all()
+            finally:
+                self._pumping = False
+
+    def _pump_all(self):
         for s, group in self._real:
             while True:
                 try:
@@ -112,6 +125,15 @@ class socket(io.IOBase):
                 reached = air.address is not None and (group in air.joined if group else self._bound[0] == air.address)
                 if reached and len(self._queue) < _KEPT and not self._dead:
                     self._queue.append((data, _pair(raw)))
+                    if self._callback is not None:
+                        micropython.schedule(self._callback, self)
+
+    async def _call_back(self):
+        # What an interrupt does on a board: notice what has come.
+        while not self._closed:
+            if not self._pumping:
+                self._pump()
+            await asyncio.sleep_ms(2)
 
     def recvfrom(self, size):
         if self._closed:

@@ -1,7 +1,9 @@
-"""Sockets on ESP32: one for each group, bound to its address and joined; a membership ends with its socket.
+"""Sockets on ESP32: one for each group, bound to its address.
 
-Written from the port's sources. An empty datagram closes the socket that it comes to for good, and what a full socket
-drops cannot be told.
+Written from the port's sources. Memberships are the network interface's, and there is no way to end one but to switch
+the radio off; what comes for a group that has no socket any more is dropped. Joining again sends nothing: the stack
+itself reports its memberships when the link comes up, or the address changes. An empty datagram closes the socket that
+it comes to for good, and what a full socket drops cannot be told.
 """
 
 from ._lwip import (  # noqa: F401
@@ -40,11 +42,11 @@ def group_socket(group, own, interface):
 
 
 def leave(s, group, own):
-    """Nothing: a membership ends with the socket."""
+    """Nothing: the port has no IP_DROP_MEMBERSHIP."""
 
 
 def refresh(s, group, own):
-    """False: there is no way to leave a group but to close its socket."""
+    """False: there is no way to leave a group."""
     return False
 
 

@@ -33,19 +33,24 @@ _shared = {}  # port: the one group socket
 
 
 class Ring:
-    """A socket whose datagrams are taken out as soon as they come, into `_RING` places; `lost` counts the others."""
+    """A socket whose datagrams are taken out as soon as they come, into `_RING` places; `lost` counts the others.
+
+    The callback comes between any two steps of what runs: while the ring is changed it only notes that it has come.
+    """
 
     def __init__(self, s):
         self._socket = s
         self._data = [None] * _RING
         self._from = [None] * _RING
         self._head = self._count = 0
+        self._busy = self._missed = False
+        self._called = False  # does this MicroPython call back?
         self.lost = 0
         self.joined = False  # to any group
         self.flag = asyncio.ThreadSafeFlag()
         self.sendto = s.sendto
         self.setsockopt = s.setsockopt
-        s.setsockopt(socket.SOL_SOCKET, _SO_CALLBACK, self._take)
+        s.setsockopt(socket.SOL_SOCKET, _SO_CALLBACK, self._arrived)
 
     def close(self):
         """Give the socket back."""
@@ -54,10 +59,20 @@ class Ring:
                 del _shared[port]
         self._socket.close()
 
-    def _take(self, s):
+    def _arrived(self, s):
+        self._called = True
+        self._take()
+        self.flag.set()
+
+    def _take(self):
+        if self._busy:
+            self._missed = True
+            return
+        self._busy = True
         try:
             while True:
-                data, peer = s.recvfrom(1281)
+                self._missed = False
+                data, peer = self._socket.recvfrom(1281)
                 if self._count < _RING:
                     i = (self._head + self._count) % _RING
                     self._data[i] = data
@@ -69,32 +84,38 @@ class Ring:
             pass  # nothing left
         except MemoryError:
             self.lost += 1
-        self.flag.set()
+        self._busy = False
 
     def recvfrom(self, size):
         """The oldest datagram and its sender. Raises OSError(EAGAIN) when there is none."""
-        if not self._count:
-            self._take(self._socket)
+        if self._missed or not self._count:
+            self._take()
         if not self._count:
             raise OSError(errno.EAGAIN)
+        self._busy = True
         i = self._head
         data = self._data[i]
+        peer = self._from[i]
         self._data[i] = None
         self._head = (i + 1) % _RING
         self._count -= 1
-        return data, self._from[i]
+        self._busy = False
+        return data, peer
 
     async def waited(self):
         """Await a datagram."""
         while not self._count:
-            try:
-                await asyncio.wait_for_ms(self.flag.wait(), 20)
-            except asyncio.TimeoutError:
-                self._take(self._socket)
+            if self._missed:
+                self._take()
+            elif self._called:
+                await self.flag.wait()
+            else:  # a MicroPython from before there was that callback for UDP, or nothing has come yet
+                await asyncio.sleep_ms(20)
+                self._take()
 
     def pending(self):
         """Is there a datagram?"""
-        return self._count > 0
+        return self._count > 0 or self._missed
 
 
 def pending(s):

@@ -270,8 +270,17 @@ class Node:
             raise ValueError("group %s: joined already" % addresses.address_text(group))
 
         def open_group(port):
-            for group, _ in port.members:
-                s = platform.group_socket(group, link.address, interface)
+            joined, s = [], None
+            try:
+                for group, _ in port.members:
+                    s = platform.group_socket(group, link.address, interface)
+                    joined.append(group)
+            except (OSError, ValueError) as e:
+                for group in joined:  # or the next try would count as a second membership, and send nothing
+                    self._leave(s, group, link)
+                if s is not None:
+                    s.close()
+                raise e
             return s
 
         new = Port(link, open_group, (group, membership))
@@ -358,9 +367,12 @@ class Node:
                     return port
 
     def _drop(self, port, group):
+        if port.socket is not None:
+            self._leave(port.socket, group, port.link)
+
+    def _leave(self, s, group, link):
         try:
-            if port.socket is not None:
-                platform.leave(port.socket, group, port.link.address)
+            platform.leave(s, group, link.address)
         except OSError:
             pass  # the network interface has forgotten it already
 
