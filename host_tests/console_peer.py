@@ -43,6 +43,7 @@ BUSY_PROXY = {
         ],
         "ended": 312,
         "refusals": {"5.03": 4, "4.01": 2},
+        "reasons": {"slots": 3, "limit": 1, "group": 2},
         "unusable": 1,
         "unmatched": 7,
         "faulty": 8,

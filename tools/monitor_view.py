@@ -208,8 +208,10 @@ def clients_section(status, width):
 
 
 def refusals_section(status, width):
-    refusals = table_of(table_of(status, "proxy"), "refusals")
-    items = [item(code, shown(times), "yellow") for code, times in sorted(refusals.items())]
+    proxy = table_of(status, "proxy")
+    items = []
+    for key in ("refusals", "reasons"):  # by code, then why
+        items += [item(what, shown(times), "yellow") for what, times in sorted(table_of(proxy, key).items())]
     head = item("refusals", items[0] if items else "none")
     return Section("refusals", 85, flow(width, [head, *items[1:]]))
 
