@@ -15,7 +15,7 @@ exchanges()   a proxy's open exchanges
 groups()      the groups that this node is a member of
 cache()       a proxy's cache
 log("debug")  every datagram; "info", "error" for less
-stop()        end the node: the plain REPL follows
+stop()        end the node: the plain REPL follows; on a board also reset() and safe_mode()
 node          what runs, with all that is in it"""
 
 _COLLECT = const(30)  # s between two looks at the heap
@@ -40,7 +40,7 @@ class Attended:
         node.report = self.log.exception
         for name in ("status", "exchanges", "groups", "cache"):
             commands[name] = getattr(state, name)
-        names = {"node": node, "help": lambda: write(HELP.replace("\n", "\r\n") + "\r\n")}
+        names = {"node": node, "help": self._help}
         names.update(commands)
         names["log"] = self._typed_log
         commands["log"] = self._told_log
@@ -95,6 +95,10 @@ class Attended:
         if self.shows:
             print(line, file=sys.stderr)
         self.console.show(line)
+
+    def _help(self):
+        for line in HELP.split("\n"):
+            self.console.show(line)
 
     def _typed_log(self, level):
         self.log.set_level(level)

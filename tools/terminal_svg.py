@@ -27,4 +27,5 @@ def svg(console, title):
     found = console.export_svg(title=title)
     found = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", found)
     found = re.sub(r"<!--.*?-->\s*", "", found, flags=re.DOTALL)
+    found = found.replace("<text ", '<text xml:space="preserve" ')  # or some drop the spaces at the ends of a text
     return "\n".join(line.rstrip() for line in found.split("\n")) + "\n"
