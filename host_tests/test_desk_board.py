@@ -314,7 +314,7 @@ def test_the_rom_takes_nothing_from_the_heap(board, tmp_path):
     "arguments, expected",
     [
         (["flash"], "--port"),
-        (["nowhere", "--port", "tty"], "FLASH_DIR: expected a folder, not 'nowhere'"),
+        (["/dev/null/flash", "--port", "tty"], "FLASH_DIR: expected a folder, not '/dev/null/flash'"),
         (["flash", "--port", "tty", "--heap", "10K"], "--heap: expected a heap of at least 80K, not '10K'"),
         (["flash", "--port", "flash"], "--port flash: expected a name that is free"),
         (["flash", "--port", "no/tty"], "no/tty"),
