@@ -43,7 +43,7 @@ def start(config, node):
     config.clear()  # all that is needed of it is in the node
     gc.collect()
     free = gc.mem_free()
-    gc.threshold(max(free // 2, free - _RESERVE))
+    gc.threshold(max(free // 4, free - _RESERVE))
     print("ready %s coap://%s" % (role, addresses.address_text(node.links[0].address, None)))
 
 
