@@ -6,6 +6,8 @@
 #     lease      address that its DHCP gives
 #     silent     it is there, but nobody gets an answer
 #     own        address of the board's own access point
+#     callback   false: RP2's MicroPython is from before a UDP socket calls back
+import errno
 import json
 import time
 
@@ -38,7 +40,25 @@ def heard(text):
 
 address = None  # that the radio has now, text; None while it is not connected
 joined = {}  # memberships of the network interface, by group: how often
+places = 7  # for them: lwIP has 8, one is that of all systems
 
 
-def forget():
+def join(group):
+    if group not in joined:
+        if len(joined) >= places:
+            raise OSError(errno.ENOMEM)
+        heard("join " + group)
+    joined[group] = joined.get(group, 0) + 1
+
+
+def leave(group):
+    if group not in joined:
+        raise OSError(errno.EINVAL)
+    joined[group] -= 1
+    if not joined[group]:
+        del joined[group]
+        heard("leave " + group)
+
+
+def forget():  # the interface is switched off
     joined.clear()

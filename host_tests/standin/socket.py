@@ -1,10 +1,12 @@
 # Stands in for `socket` on a computer: UDP sockets as lwIP's on RP2 and ESP32 are, over those of the unix port. While
-# the radio has no address nothing is sent and nothing comes; memberships are the network interface's and are forgotten
-# with it; a socket keeps few datagrams; an empty one closes an ESP32's for good.
+# the radio has no address nothing is sent and nothing comes. Memberships are the network interface's: they outlive the
+# socket that asked for them, count how often, and are forgotten with the interface. A socket keeps few datagrams, and
+# takes the heap for one before it looks; an empty one closes an ESP32's for good. RP2's calls back for each one kept.
 import asyncio
 import errno
 import io
 import micropython
+import select
 
 import usocket
 
@@ -22,6 +24,7 @@ if _RP2:
 _KEPT = 4 if _RP2 else 6
 _POLL = 3
 _POLLIN = 1
+_CALLBACK = 20
 _LOOPBACK = bytes((127, 0, 0, 1))
 
 
@@ -29,9 +32,12 @@ def getaddrinfo(host, port, *_):
     return [(AF_INET, SOCK_DGRAM, 0, "", (host, port))]
 
 
+def _packed(ip):
+    return bytes([int(part) for part in ip.split(".")])
+
+
 def _raw(pair):
-    ip = bytes([int(part) for part in pair[0].split(".")])
-    return b"\x02\x00" + bytes((pair[1] >> 8, pair[1] & 255)) + ip + bytes(8)
+    return b"\x02\x00" + bytes((pair[1] >> 8, pair[1] & 255)) + _packed(pair[0]) + bytes(8)
 
 
 def _pair(raw):
@@ -47,46 +53,54 @@ def _open(pair):
     return s
 
 
+_bound = []  # the sockets that are
+
+
 class socket(io.IOBase):
     def __init__(self, family=AF_INET, kind=SOCK_DGRAM, *_):
-        self._bound = None
-        self._real = []  # pairs: socket, the group that it hears or None
+        self._pair = None
+        self._real = []  # triples: socket, its poll, the group that it hears or None
         self._queue = []
         self._closed = False
         self._dead = False
         self._callback = None
 
     def setsockopt(self, level, option, value):
-        if option == 20 and level == SOL_SOCKET:
-            if air.air().get("callback"):  # not in a MicroPython from before this callback was there for UDP
+        if option == _CALLBACK and _RP2:
+            if air.air().get("callback", True):
+                if self._callback is None:
+                    asyncio.create_task(self._pumping())
                 self._callback = value
-                asyncio.create_task(self._call_back())
-            return
-        if level == 0 and option in (0x400, 0x401):
+        elif level == 0 and option in (0x400, 0x401):
             group = "%d.%d.%d.%d" % tuple(value[:4])
             if "%d.%d.%d.%d" % tuple(value[4:]) != air.address:
                 raise OSError(errno.EINVAL)
             if option == 0x400:
-                if group not in air.joined:
-                    air.heard("join " + group)
-                air.joined[group] = air.joined.get(group, 0) + 1
-                if not any(of == group for _, of in self._real) and self._bound[0] in ("0.0.0.0", group):
-                    s = _open((group, self._bound[1]))
-                    s.setsockopt(0, 35, value[:4] + _LOOPBACK)
-                    self._real.append((s, group))
-            elif group not in air.joined:
-                raise OSError(errno.EADDRNOTAVAIL if hasattr(errno, "EADDRNOTAVAIL") else 99)
-            else:
-                air.joined[group] -= 1
-                if not air.joined[group]:
-                    del air.joined[group]
-                    air.heard("leave " + group)
+                air.join(group)
+                for s in _bound:
+                    s._hear(group)
+            elif _RP2:
+                air.leave(group)
 
     def bind(self, pair):
-        self._bound = pair
-        first = int(pair[0].split(".")[0])
-        if pair[0] != "0.0.0.0" and first < 224:
-            self._real.append((_open(pair), None))
+        self._pair = pair
+        _bound.append(self)
+        if pair[0] != "0.0.0.0" and int(pair[0].split(".")[0]) < 224:
+            self._add(pair, None)
+        for group in air.joined:
+            self._hear(group)
+
+    def _hear(self, group):
+        # What the interface is a member of, whoever has joined it.
+        if self._pair[0] in ("0.0.0.0", group) and not any(of == group for _, _, of in self._real):
+            self._add((group, self._pair[1]), group).setsockopt(0, 35, _packed(group) + _LOOPBACK)
+
+    def _add(self, pair, group):
+        s = _open(pair)
+        poller = select.poll()
+        poller.register(s, select.POLLIN)
+        self._real.append((s, poller, group))
+        return s
 
     def setblocking(self, on):
         pass
@@ -94,7 +108,9 @@ class socket(io.IOBase):
     def close(self):
         if not self._closed:
             self._closed = True
-            for s, _ in self._real:
+            if self in _bound:
+                _bound.remove(self)
+            for s, _, _ in self._real:
                 s.close()
             self._real = []
 
@@ -105,40 +121,39 @@ class socket(io.IOBase):
             raise OSError(errno.EHOSTUNREACH)
         return self._real[0][0].sendto(data, _raw(pair))
 
-    _pumping = False
-
     def _pump(self):
-        if not self._pumping:  # the callback reads from here
-            self._pumping = True
-            try:
-                self._pump_all()
-            finally:
-                self._pumping = False
-
-    def _pump_all(self):
-        for s, group in self._real:
+        # Take over what has come; where there is nothing, that takes no heap.
+        for s, poller, group in self._real:
             while True:
+                for _ in poller.ipoll(0):
+                    break
+                else:
+                    break
                 try:
                     data, raw = s.recvfrom(2048)
                 except OSError:
                     break
-                reached = air.address is not None and (group in air.joined if group else self._bound[0] == air.address)
+                reached = air.address is not None and (group in air.joined if group else self._pair[0] == air.address)
                 if reached and len(self._queue) < _KEPT and not self._dead:
                     self._queue.append((data, _pair(raw)))
                     if self._callback is not None:
-                        micropython.schedule(self._callback, self)
+                        try:
+                            micropython.schedule(self._callback, self)  # comes before the next datagram does
+                        except RuntimeError:
+                            pass  # too many wait; a board loses it without a word, too
 
-    async def _call_back(self):
-        # What an interrupt does on a board: notice what has come.
-        while not self._closed:
-            if not self._pumping:
-                self._pump()
+    async def _pumping(self):
+        # What the radio's interrupt does.
+        while not self._closed and self._callback is not None:
+            self._pump()
             await asyncio.sleep_ms(2)
 
     def recvfrom(self, size):
         if self._closed:
             raise OSError(errno.EBADF)
-        self._pump()
+        bytearray(size)
+        if self._callback is None:
+            self._pump()
         if self._dead:
             return b"", ("0.0.0.0", 0)
         if not self._queue:
@@ -153,5 +168,6 @@ class socket(io.IOBase):
             return -errno.EINVAL  # no file descriptor
         if self._closed:
             return argument & _POLLIN | 32
-        self._pump()
+        if self._callback is None:
+            self._pump()
         return argument & _POLLIN if self._queue or self._dead else 0

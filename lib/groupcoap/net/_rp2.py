@@ -7,6 +7,10 @@ a MicroPython that is older than that callback for UDP is asked every 20 ms. Mem
 import asyncio
 import errno
 import socket
+import time
+from asyncio import core
+
+from micropython import schedule
 
 from ._lwip import (  # noqa: F401
     IP,
@@ -23,11 +27,14 @@ from ._lwip import (  # noqa: F401
     sockaddr,
     zone,
 )
+from ._micropython import pending as _pending
+from ._micropython import readable as _readable
 
 EMPTY_CLOSES = False
 
 _SO_CALLBACK = 20
 _RING = 32  # datagrams
+_SCHEDULED = 8  # places of the scheduler's queue
 
 _shared = {}  # port: the one group socket
 
@@ -35,19 +42,23 @@ _shared = {}  # port: the one group socket
 class Ring:
     """A socket whose datagrams are taken out as soon as they come, into `_RING` places; `lost` counts the others.
 
-    The callback comes between any two steps of what runs: while the ring is changed it only notes that it has come.
+    Nothing but the callback fills it, as that comes between any two steps of what runs. What it leaves in the socket is
+    received from there, as is all where there is no callback. Nobody tries that without need: the stack takes the heap
+    for a whole datagram even where there is none.
     """
+
+    called = False  # does this MicroPython call back?
 
     def __init__(self, s):
         self._socket = s
+        self._left = _pending(s)  # is anything in the socket?
         self._data = [None] * _RING
         self._from = [None] * _RING
         self._head = self._count = 0
-        self._busy = self._missed = False
-        self._called = False  # does this MicroPython call back?
+        self._first = False  # is this the first step of an await?
         self.lost = 0
         self.joined = False  # to any group
-        self.flag = asyncio.ThreadSafeFlag()
+        self._flag = asyncio.ThreadSafeFlag()
         self.sendto = s.sendto
         self.setsockopt = s.setsockopt
         s.setsockopt(socket.SOL_SOCKET, _SO_CALLBACK, self._arrived)
@@ -57,21 +68,17 @@ class Ring:
         for port in list(_shared):
             if _shared[port] is self:
                 del _shared[port]
-        self._socket.close()
+        self._socket.close()  # a callback that waits finds it so
+        try:
+            for _ in range(_SCHEDULED):  # each place keeps the last callback that it had, and so a closed ring
+                schedule(len, "")
+        except RuntimeError:
+            pass  # others wait, and take the places
 
     def _arrived(self, s):
-        self._called = True
-        self._take()
-        self.flag.set()
-
-    def _take(self):
-        if self._busy:
-            self._missed = True
-            return
-        self._busy = True
+        Ring.called = True
         try:
-            while True:
-                self._missed = False
+            while self._left():
                 data, peer = self._socket.recvfrom(1281)
                 if self._count < _RING:
                     i = (self._head + self._count) % _RING
@@ -80,42 +87,49 @@ class Ring:
                     self._count += 1
                 else:
                     self.lost += 1
-        except OSError:
-            pass  # nothing left
-        except MemoryError:
-            self.lost += 1
-        self._busy = False
+        except (OSError, MemoryError):  # without heap it stays in the socket
+            pass
+        self._flag.set()
 
     def recvfrom(self, size):
         """The oldest datagram and its sender. Raises OSError(EAGAIN) when there is none."""
-        if self._missed or not self._count:
-            self._take()
         if not self._count:
-            raise OSError(errno.EAGAIN)
-        self._busy = True
+            if not self._left():
+                raise OSError(errno.EAGAIN)
+            return self._socket.recvfrom(size)
         i = self._head
         data = self._data[i]
         peer = self._from[i]
         self._data[i] = None
         self._head = (i + 1) % _RING
-        self._count -= 1
-        self._busy = False
+        self._count -= 1  # its place is free from here on
         return data, peer
-
-    async def waited(self):
-        """Await a datagram."""
-        while not self._count:
-            if self._missed:
-                self._take()
-            elif self._called:
-                await self.flag.wait()
-            else:  # a MicroPython from before there was that callback for UDP, or nothing has come yet
-                await asyncio.sleep_ms(20)
-                self._take()
 
     def pending(self):
         """Is there a datagram?"""
-        return self._count > 0 or self._missed
+        return self._count > 0 or self._left()
+
+    def waited(self):
+        """Await a datagram; other tasks run in any case."""
+        self._first = True
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        # As an iterator it takes no heap.
+        first = self._first
+        self._first = False
+        self._flag.clear()
+        if self.pending():
+            if not first:
+                raise StopIteration
+            core._task_queue.push(core.cur_task, time.ticks_ms())
+        elif Ring.called:
+            next(_readable(self._flag))
+        else:  # a MicroPython from before there was that callback for UDP, or nothing has come yet
+            core._task_queue.push(core.cur_task, time.ticks_add(time.ticks_ms(), 20))
 
 
 def pending(s):
