@@ -31,7 +31,6 @@ class Attended:
         self.node = node
         self.ended = asyncio.Event()
         self.turn = asyncio.Event()  # something has changed for what waits to start
-        self.stopping = False
         commands = {"stop": self.stop}
         commands.update(more or {})
         self.log = Log(self._show, platform.clock, level)
@@ -86,7 +85,6 @@ class Attended:
 
     def stop(self):
         """End the node."""
-        self.stopping = True
         self.ended.set()
         self.turn.set()
         return {"stopping": True}

@@ -101,18 +101,20 @@ def _country(value, where):
     return value
 
 
-def _hostname(value, where):
-    allowed = "abcdefghijklmnopqrstuvwxyz0123456789-"
-    if not isinstance(value, str) or not 0 < len(value) <= 32 or not all(c in allowed for c in value.lower()):
-        wrong(where, "a name of 1 to 32 letters, digits and hyphens", value)
+def _spelt(value, where, longest, more, expected):
+    # A text of letters, digits and `more`.
+    allowed = "abcdefghijklmnopqrstuvwxyz0123456789" + more
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not all(c in allowed for c in value.lower()):
+        wrong(where, expected, value)
     return value
+
+
+def _hostname(value, where):
+    return _spelt(value, where, 32, "-", "a name of 1 to 32 letters, digits and hyphens")
 
 
 def _host(value, where):
-    allowed = "abcdefghijklmnopqrstuvwxyz0123456789-."
-    if not isinstance(value, str) or not 0 < len(value) <= 64 or not all(c in allowed for c in value.lower()):
-        wrong(where, "a host name or an IPv4 address of at most 64 characters", value)
-    return value
+    return _spelt(value, where, 64, "-.", "a host name or an IPv4 address of at most 64 characters")
 
 
 def _ipv4(value, where):

@@ -39,6 +39,7 @@ class Console:
         self._byte = bytearray(1)
         self._escape = False  # is an escape sequence coming?
         self._too_long = False
+        self._cr = False  # was the last byte a CR?
         self._used = False  # has anybody typed? Only then is there a prompt to be restored
 
     def show(self, line):
@@ -87,8 +88,6 @@ class Console:
         else:
             self._type(byte, line)
         self._cr = byte == 13
-
-    _cr = False
 
     def _typed(self):
         return str(bytes(self._line), "utf-8") if self._line and self._line[0] != RS else ""

@@ -109,7 +109,7 @@ class OnBoard(Attended):
             self.watch(self._light())
         if config["wifi"] and platform.ON_BOARD:
             await self._connected(config)
-            if self.stopping:
+            if self.ended.is_set():
                 return
         elif config["address"] is None:
             config["address"] = platform.own_ip()  # something else has connected the board
@@ -136,7 +136,7 @@ class OnBoard(Attended):
         # Connect, and stay connected; returns when the board has an address.
         import network
         from groupcoap import addresses, ip
-        from wifi import Station
+        from wifi import UP, Station
 
         node = self.node
         self._at = None
@@ -144,7 +144,7 @@ class OnBoard(Attended):
         static = addresses.ip_text(config["address"]) if config["address"] else None
         port = config["port"]
 
-        def up(text, new):
+        def up(text):
             address = ip.ipv4(text)
             self.state.phase = "running" if self.ready else "starting"
             if self._at is None or not self.ready:
@@ -155,7 +155,7 @@ class OnBoard(Attended):
                 node.move(self._at, address)
                 self._at = address
                 self.log.info("now at %s:%d" % (text, port))
-            elif new:
+            else:
                 node.rejoin()
 
         def down(reason):
@@ -176,7 +176,7 @@ class OnBoard(Attended):
                 await asyncio.sleep_ms(ms)
 
         self.keeping = self.watch(keep())
-        while not self.stopping and station.state != "up":
+        while not self.ended.is_set() and station.state != UP:
             self.turn.clear()
             await self.turn.wait()
 

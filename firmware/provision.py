@@ -6,13 +6,12 @@ configure the board. What is put is checked before it is kept; the board then st
 
 import json
 import os
-import sys
 
 import board
 from groupcoap.net import platform
 from micropython import const
 from on_board import reset
-from run import CONFIG
+from run import CONFIG, forget_checks
 
 PASSWORD = "/access_point"  # its file
 
@@ -54,11 +53,10 @@ def keep(text):
     try:
         config.check(value, platform.ON_BOARD, board.DEFAULTS)
     finally:
-        for module in ("config", "config_schema", "config_proxy"):
-            sys.modules.pop(module, None)
+        forget_checks()
     with open(CONFIG + ".new", "w") as f:
         f.write(text)
-    os.rename(CONFIG[1:] + ".new", CONFIG[1:])  # relative: of two absolute paths the unix port's flash loses one
+    os.rename(CONFIG + ".new", CONFIG)
 
 
 async def provision(attended):

@@ -71,12 +71,17 @@ def load(path, defaults=None):
     except MemoryError:
         refuse("%s: expected a file that the heap has room for" % path)
     finally:
-        for name in ("config", "config_schema", "config_proxy"):
-            sys.modules.pop(name, None)
-        for name in ("ip", "option_names"):
-            sys.modules.pop("groupcoap." + name, None)
-            if hasattr(groupcoap, name):
-                delattr(groupcoap, name)
+        forget_checks()
+
+
+def forget_checks():
+    """Drop the modules that a configuration is checked with."""
+    for name in ("config", "config_schema", "config_proxy"):
+        sys.modules.pop(name, None)
+    for name in ("ip", "option_names"):
+        sys.modules.pop("groupcoap." + name, None)
+        if hasattr(groupcoap, name):
+            delattr(groupcoap, name)
 
 
 def carry_on(what, config, node):

@@ -27,9 +27,9 @@ _ERRORS = (OSError, ValueError, RuntimeError)  # RuntimeError: what else ESP-IDF
 class Station:
     """The station interface of `network`, kept connected as the table `wifi` of a configuration asks for.
 
-    address: static IPv4 address as text, or None for DHCP. more: what a board wants to be set besides. up(address, new)
-    is called with the text of the address when the board is connected, first or again, or has another one; new: its
-    memberships are to be renewed. down(reason) when that is over. refresh() is called each `refresh_s`. random(n) gives
+    address: static IPv4 address as text, or None for DHCP. more: what a board wants to be set besides. up(address) is
+    called with the text of the address when the board is connected, first or again, or has another one: its memberships
+    are to be renewed. down(reason) when that is over. refresh() is called each `refresh_s`. random(n) gives
     n random bytes.
     """
 
@@ -87,7 +87,7 @@ class Station:
             elif address != self.address:
                 self._log.info("wifi: another address, %s" % address)
                 self.address = address
-                self._up(address, True)
+                self._up(address)
             elif self._settings["refresh_s"] and self._elapsed(self._fresh, now) >= self._settings["refresh_s"] * 1000:
                 self._fresh = now
                 self._refresh()
@@ -144,7 +144,7 @@ class Station:
         self._fresh = now
         self.address = address
         self._log.info("wifi: connected to %s as %s" % (self._settings["ssid"], address))
-        self._up(address, True)
+        self._up(address)
 
     def _lost(self, now):
         self.outages += 1

@@ -1,6 +1,7 @@
 """Boards on this desk for tests: tools/board with a folder as its flash, and programs that open its port."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -102,6 +103,12 @@ class Terminal:
             self.text += self.serial.read(max(1, self.serial.in_waiting)).decode(errors="replace")
         before, found, self.text = self.text.partition(text)
         return before + found
+
+    def told(self, command):
+        """What a running node's console answers to a program's command."""
+        self.send(f"\x1e{command}\n")
+        self.expect("\x1e")
+        return json.loads(self.expect("\n"))
 
     def close(self):
         self.serial.close()

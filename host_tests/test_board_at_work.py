@@ -139,9 +139,7 @@ def test_the_firmware_boots_from_its_image_in_160_kb(role, site, board, tmp_path
         else:
             assert site.client.ask(site.to(), options=peers.path("temp")).payload == b"3.5"
     with b.open() as terminal:
-        terminal.send("\x1estatus\n")
-        terminal.expect("\x1e")
-        status = json.loads(terminal.expect("\n"))
+        status = terminal.told("status")
     print(f"{role} from its image, in {HEAP} beyond it: {status['heap']}")
     assert (status["faults"], status["no_memory"], status["state"]) == (0, 0, "running"), b.said()[-2000:]
     assert status["heap"]["free"] >= LEAST_FREE

@@ -143,7 +143,7 @@ class Day:
                 self.clear[i] = False
         self.simulation.at(self.simulation.now + ms * 1000, self.poll)
 
-    def up(self, address, new):
+    def up(self, address):
         self.simulation.network.cut = frozenset()
 
     def down(self, reason):

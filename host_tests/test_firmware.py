@@ -62,13 +62,6 @@ def desk(board, tmp_path, lan):
     return Desk(board, tmp_path, lan)
 
 
-def told(terminal, command):
-    """What the console answers to a program's command."""
-    terminal.send(f"\x1e{command}\n")
-    terminal.expect("\x1e")
-    return json.loads(terminal.expect("\n"))
-
-
 # Starting, and not
 
 
@@ -140,7 +133,7 @@ def test_safe_mode_by_the_button(desk):
     board.await_said("ready server")
     (pins / "BUTTON").write_text("0")
     with board.open() as terminal:
-        told(terminal, "reset")
+        terminal.told("reset")
     board.await_said("safe mode: ")
     board.await_said(REPL)
 
@@ -167,7 +160,7 @@ def test_status_while_a_hundred_group_requests_go_through(desk):
         for i in range(100):
             assert len(desk.ask_group()) == 1
             if i % 10 == 0:
-                status = told(terminal, "status")
+                status = terminal.told("status")
                 assert (status["role"], status["state"], status["board"]) == ("server", "running", "UNIX")
                 assert status["address"] == f"{desk.address}:5683" and status["groups"] == [f"{desk.group}:5683"]
                 assert status["faults"] == status["no_memory"] == 0
@@ -193,13 +186,13 @@ def test_status_of_a_proxy_by_hand_and_by_node(desk, lan):
     desk.configure(peers.proxy_config(desk.client.address, [desk.group]))
     desk.start().await_said("ready proxy")
     with desk.board.open() as terminal:
-        assert told(terminal, "exchanges") == [] and told(terminal, "cache") is None
+        assert terminal.told("exchanges") == [] and terminal.told("cache") is None
         desk.client.send(
             desk.to(),
             options=[(peers.PROXY_URI, f"coap://{desk.group}/temp".encode()), (peers.MULTICAST_TIMEOUT, b"\x05")],
         )
         desk.client.expect()
-        (exchange,) = told(terminal, "exchanges")
+        (exchange,) = terminal.told("exchanges")
         assert exchange["target"] == desk.group
         terminal.send("node.status()\r")
         terminal.expect("slots: 16\r\n")
@@ -208,13 +201,13 @@ def test_status_of_a_proxy_by_hand_and_by_node(desk, lan):
 def test_debug_log_shows_datagrams(desk):
     desk.ready()
     with desk.board.open() as terminal:
-        assert told(terminal, "log debug") == {"log": "debug"}
+        assert terminal.told("log debug") == {"log": "debug"}
         assert desk.answers()
         terminal.expect(f"debug from {desk.client.address}:{desk.client.port}  CON 0.01, ")
         terminal.expect(f"debug to {desk.client.address}:{desk.client.port}  ACK 2.05, ")
-        assert told(terminal, "log info") == {"log": "info"}
+        assert terminal.told("log info") == {"log": "info"}
         assert desk.answers()
-        assert any("ACK 2.05" in line for line in told(terminal, "status")["log"])
+        assert any("ACK 2.05" in line for line in terminal.told("status")["log"])
     assert desk.board.said().count("ACK 2.05") == 2  # once as it came, once in the status
 
 
@@ -222,8 +215,8 @@ def test_debug_log_shows_datagrams(desk):
 def test_a_wrong_command_is_told(desk, line):
     desk.ready()
     with desk.board.open() as terminal:
-        assert list(told(terminal, line)) == ["error"]
-        assert told(terminal, "groups") == [f"{desk.group}:5683"]
+        assert list(terminal.told(line)) == ["error"]
+        assert terminal.told("groups") == [f"{desk.group}:5683"]
     assert desk.answers()
 
 
@@ -290,8 +283,8 @@ def test_a_lack_of_heap_for_a_report_ends_no_task(desk):
         terminal.send("node.links[0]._heard = None\r6 * 7\r")
         terminal.expect("42\r\n")
         desk.client.send(desk.to(), options=peers.path("temp"))
-        boards.eventually(lambda: told(terminal, "status")["faults"] == 1, "no fault")
-        assert told(terminal, "status")["state"] == "running"
+        boards.eventually(lambda: terminal.told("status")["faults"] == 1, "no fault")
+        assert terminal.told("status")["state"] == "running"
         terminal.send("node.alive()\r")
         terminal.expect("True\r\n")
 
@@ -315,9 +308,9 @@ def test_without_a_watchdog_none_bites(desk):
 def test_reset_and_safe_mode_by_commands(desk):
     desk.ready()
     with desk.board.open() as terminal:
-        assert told(terminal, "reset") == {"resetting": True}
+        assert terminal.told("reset") == {"resetting": True}
         desk.board.await_said("ready server", 2)
-        assert told(terminal, "safe_mode") == {"resetting": True}
+        assert terminal.told("safe_mode") == {"resetting": True}
         desk.board.await_said("safe mode: ")
     assert (desk.flash / "safe_mode").exists()
 
@@ -344,8 +337,8 @@ def test_node_with_a_console_at_a_terminal(node, lan, tmp_path):
         try:
             assert process.stdout.readline() == f"ready server coap://{address}:5683\n"
             with boards.Terminal(port) as terminal:
-                assert told(terminal, "groups") == [f"{group}:5683"]
-                assert told(terminal, "stop") == {"stopping": True}
+                assert terminal.told("groups") == [f"{group}:5683"]
+                assert terminal.told("stop") == {"stopping": True}
             assert process.wait(support.STOP_S) == 0
         finally:
             process.kill()

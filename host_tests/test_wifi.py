@@ -229,9 +229,7 @@ def test_console_goes_on_while_there_is_no_network(board, tmp_path, lan):
     with site.board.open() as terminal:
         site.air.change(present=False)
         site.board.await_said("no such network in reach")
-        terminal.send("\x1estatus\n")
-        terminal.expect("\x1e")
-        status = json.loads(terminal.expect("\n"))
+        status = terminal.told("status")
     assert (status["state"], status["wifi"]["reason"]) == ("connecting", "no such network in reach")
     assert status["wifi"]["outages"] == 1
 
@@ -268,19 +266,13 @@ def test_outages_leave_nothing_behind(board, tmp_path, lan):
     site.board.await_said("ready server")
     free = []
     with site.board.open() as terminal:
-
-        def status():
-            terminal.send("\x1estatus\n")
-            terminal.expect("\x1e")
-            return json.loads(terminal.expect("\n"))
-
         for outage in range(1, 6):
             site.air.change(present=False)
-            boards.eventually(lambda outage=outage: status()["wifi"]["outages"] == outage, "no outage")
+            boards.eventually(lambda outage=outage: terminal.told("status")["wifi"]["outages"] == outage, "no outage")
             site.air.change(present=True, lease=site.lan.address() if outage % 2 else site.air.state["lease"])
             site.await_answer(BACK_S)
-            free.append(status()["heap"]["free"])
-        found = status()
+            free.append(terminal.told("status")["heap"]["free"])
+        found = terminal.told("status")
     assert (found["wifi"]["outages"], found["faults"], found["no_memory"]) == (5, 0, 0)
     assert found["groups"] == [f"{site.group}:5683"]
     assert max(free[1:]) - min(free[1:]) < 768, free

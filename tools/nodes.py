@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -14,13 +13,13 @@ HERE = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython")]
 
 from groupcoap import numbers, uri  # noqa: E402
+from processes import end_with_parent  # noqa: E402
 
 HEAP = "256K"
 INTERFACE = "127.0.0.1"
 READY = 20  # s for a node to start, the first time with all files to compile
 STOP = 5  # s for a node to end
 STARTING = 8  # nodes that start at the same time; more of them would only wait for each other
-PR_SET_PDEATHSIG = 1
 
 
 class Failed(Exception):
@@ -69,12 +68,6 @@ def bound(stack, address, port, share=False):
     return s
 
 
-def _end_with_parent():
-    """In a node's process: ask Linux to end it when this tool is killed, so that its address comes free."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 class Nodes:
     """The running nodes: `tools/node` each, with its configuration in a folder of the tool's.
 
@@ -104,7 +97,7 @@ class Nodes:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent(signal.SIGTERM),
             )
         self._processes[name] = process
         try:

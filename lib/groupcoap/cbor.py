@@ -168,11 +168,6 @@ def dumps(obj, depth=_DEPTH):
     return bytes(out)
 
 
-def dump_to(out, obj, depth=_DEPTH):
-    """Add what `dumps` gives for `obj` to a bytearray, which takes no more heap where that has room."""
-    _encode(out, obj, depth)
-
-
 def head(out, major, argument):
     """Add the head of an item, its major type and argument (RFC 8949 §3), to a bytearray. Raises ValueError."""
     if argument < 24:
@@ -187,7 +182,8 @@ def head(out, major, argument):
     raise ValueError("CBOR: integer beyond 64 bits")
 
 
-def _encode(out, obj, depth):
+def dump_to(out, obj, depth=_DEPTH):
+    """Add what `dumps` gives for `obj` to a bytearray, which takes no more heap where that has room."""
     if obj is None or obj is True or obj is False:
         out.append(0xF6 if obj is None else 0xF5 if obj else 0xF4)
     elif isinstance(obj, int):
@@ -208,7 +204,7 @@ def _encode(out, obj, depth):
     elif isinstance(obj, (list, tuple)):
         head(out, 4, len(obj))
         for item in obj:
-            _encode(out, item, depth - 1)
+            dump_to(out, item, depth - 1)
     elif isinstance(obj, dict):
         head(out, 5, len(obj))
         longest = 0
@@ -222,15 +218,15 @@ def _encode(out, obj, depth):
             for length in range(longest + 1):
                 for key in keys:
                     if len(key) == length:
-                        _encode(out, key, depth)
-                        _encode(out, obj[key], depth - 1)
+                        dump_to(out, key, depth)
+                        dump_to(out, obj[key], depth - 1)
             return
         for key in sorted(obj, key=dumps):
-            _encode(out, key, depth)
-            _encode(out, obj[key], depth - 1)
+            dump_to(out, key, depth)
+            dump_to(out, obj[key], depth - 1)
     elif isinstance(obj, CBORTag):
         head(out, 6, obj.tag)
-        _encode(out, obj.value, depth - 1)
+        dump_to(out, obj.value, depth - 1)
     else:
         raise TypeError("CBOR: no encoding for %s" % type(obj))
 
