@@ -76,7 +76,9 @@ class Endpoint:
         young = parameters.max_transmit_span + parameters.ack_timeout
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers, young)
         self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy, parameters)
+        self.routes = bytearray(_ROUTE)
         self.receive = self._make_receive()
+        self.gate = None  # an `oscore.gate.Gate`, which is then between the role and the messages
         self.role = self  # until it is given one, it resets requests
         self.keeping = -1  # place in `kept` of the request in hand: who answers it later keeps that answer there
         self._acked = [None] * _ACKED  # the last requests that were acknowledged by an empty ACK: (peer, Message ID)
@@ -171,11 +173,11 @@ class Endpoint:
             seen=self.recent.table,
             rows=self.tokens.rows,
             slots=self.tokens.slots,
-            owners=self.tokens.owners,
+            receivers=self.tokens.receivers,
             scan=scan,
             match=match,
             recent=recent,
-            routes=_ROUTE,
+            routes=self.routes,
         ):
             """Take the datagram buf[:length] that came from `peer` at the time `now`."""
             m.buf = buf
@@ -196,7 +198,7 @@ class Endpoint:
                 if slot < 0 or buf[0] < 0x50 or group:
                     self._response(m, slot, peer, group, now)
                 elif not recent(seen, peer, buf, now, 1):
-                    owners[slot].response(slot, m, peer, now)
+                    receivers[slot].response(slot, m, peer, now)
             else:
                 self._other(m, code, route, peer, group, now)
 
@@ -239,9 +241,10 @@ class Endpoint:
                 self._repeated(m, peer, now)
             return
         place = self.kept.find(peer, mid)
+        gate = self.gate
         if place >= 0:
             if kind == _CON:
-                self.kept.repeat(place, self.transmit, peer)
+                self.kept.repeat(place, self.transmit if gate is None else gate.put, peer)
             return
         parameters = self.parameters
         lifetime = parameters.exchange_lifetime if kind == _CON else parameters.non_lifetime
@@ -255,7 +258,7 @@ class Endpoint:
                 retry = encoded([(n.MAX_AGE, uint_bytes(self.kept.young // 1000 + 1))])
                 self.reply(peer, m, n.SERVICE_UNAVAILABLE, retry, len(retry))
             return
-        transmit = self.transmit
+        transmit = self.transmit if gate is None else gate.put
         token = m.buf[0] & 15
         asked = m.buf
 
@@ -266,24 +269,39 @@ class Endpoint:
 
         def keep(buf, length, to):
             if to == peer and answers(buf):
-                self.transmit = transmit
+                self._send_by(transmit)
                 self.kept.keep(place, buf, length)
                 if buf[1] >> 5 == 4 or buf[1] == n.SERVICE_UNAVAILABLE:  # without effect: it may be refused anew
                     self.kept.yielding(place)
             transmit(buf, length, to)
 
-        self.transmit = keep
+        self._send_by(keep)
         self.keeping = place if kind == _CON else -1
         taken = True
         try:
             taken = self.role.request(m, peer, group, now)
         finally:
-            self.transmit = transmit
+            self._send_by(transmit)
             self.keeping = -1
             if taken is False:  # it was for nobody here
                 self.kept.release(place)
             elif kind != _CON:  # it is not answered twice: what is kept says only that it was here
                 self.kept.silence(place)
+
+    def _send_by(self, transmit):
+        # What was protected is kept, not what is to be.
+        if self.gate is None:
+            self.transmit = transmit
+        else:
+            self.gate.put = transmit
+
+    def keep(self, place):
+        """Keep what stands in `out` in this place of `kept`, as the answer to the request that is there; it is about
+        to be sent."""
+        if self.gate is None:
+            self.kept.keep(place, self.buf, self.out.end)
+        else:
+            self.gate.keeping = place
 
     def _settle(self, m, kind, peer, now):
         # ACK and RST (RFC 7252 §4.2); a response may ride on an ACK.
@@ -293,7 +311,7 @@ class Endpoint:
         elif (m.code == 0 or m.code > 63) and self.outgoing.acknowledged(peer, m.mid(), now) and m.code:
             slot = self.tokens.find(m.buf, peer)
             if slot >= 0:
-                self.tokens.owners[slot].response(slot, m, peer, now)
+                self.tokens.receivers[slot].response(slot, m, peer, now)
 
     def _response(self, m, slot, peer, group, now):
         # One that is Confirmable or that nobody waits for. What was accepted is acknowledged when it comes again, what
@@ -306,7 +324,7 @@ class Endpoint:
             return
         if recent(self.recent.table, peer, m.buf, now, 0):
             self.acknowledge(m, peer)
-        elif slot >= 0 and self.tokens.owners[slot].response(slot, m, peer, now) is not False:
+        elif slot >= 0 and self.tokens.receivers[slot].response(slot, m, peer, now) is not False:
             recent(self.recent.table, peer, m.buf, now, 1)
             self.acknowledge(m, peer)
         else:

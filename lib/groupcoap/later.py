@@ -92,7 +92,8 @@ class Later:
         m = self._messages[i]
         self._acked[i] = 1
         endpoint.acknowledge(m, self._held.peers[i])
-        self._keep(i, 4)
+        if self._kept[i] >= 0:
+            endpoint.kept.keep(self._kept[i], endpoint.buf, 4)
 
     def _done(self, i, result, now):
         # The coroutine has ended, with this result or exception.
@@ -144,15 +145,9 @@ class Later:
             server.write(m, n.ACK, m.mid(), outcome)
         else:
             server.write(m, n.NON, endpoint.next_mid(), outcome)
-        if not self._acked[i]:
-            self._keep(i, endpoint.out.end)
+        if not self._acked[i] and self._kept[i] >= 0:
+            endpoint.keep(self._kept[i])  # it answers the request when that comes again
         endpoint.send(peer)
-
-    def _keep(self, i, length):
-        # What stands in the endpoint's buffer answers the request when that comes again.
-        if self._kept[i] >= 0:
-            endpoint = self._server.endpoint
-            endpoint.kept.keep(self._kept[i], endpoint.buf, length)
 
     def acknowledged(self, i, now):
         """The client has the separate response (Outgoing's owner)."""

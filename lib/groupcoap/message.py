@@ -49,6 +49,8 @@ class Message:
     class with one property stores every attribute slowly on MicroPython. longest: bytes of a datagram that is taken.
     """
 
+    security = None  # of one that came protected: the `oscore` exchange that says by whom
+
     def __init__(self, longest=65535):
         self.fields = array("i", bytes(48))
         self.fields[_LONGEST] = longest

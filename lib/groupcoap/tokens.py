@@ -21,6 +21,7 @@ class Tokens:
 
     Whoever allocates a slot is its owner: `owner.response(slot, message, peer, now)` takes what matches (or gives
     False, for a response to be rejected), and `owner.token_expired(slot, now)` is called at the end of its lifetime.
+    `receivers` has who takes the responses of a slot: its owner, unless somebody opens them first (oscore.gate).
     """
 
     def __init__(self, slots, timers, entropy):
@@ -30,6 +31,7 @@ class Tokens:
         self.free = slots
         self.rows = bytearray(ROW * slots)  # a slot's token is at ROW * slot
         self.owners = [None] * slots
+        self.receivers = [None] * slots
         self._stack = bytearray(range(slots))  # the free slots
         self._entropy = entropy
         self._timers = timers
@@ -57,7 +59,7 @@ class Tokens:
         copy(rows, at + 4, self._entropy(4), 0, 4)
         rows[at + 8] = length = len(source) if source else 0
         copy(rows, at + 9, source or b"", 0, length)
-        self.owners[slot] = owner
+        self.owners[slot] = self.receivers[slot] = owner
         self.extend(slot, lifetime, now)
         return slot
 
@@ -72,7 +74,7 @@ class Tokens:
     def release(self, slot):
         """Free a slot before its time; nothing if it is free. Its token will match no more."""
         if self.owners[slot] is not None:
-            self.owners[slot] = None
+            self.owners[slot] = self.receivers[slot] = None
             self.rows[ROW * slot] = _NOBODY
             self._timers.stop(self._first + slot)
             self._stack[self.free] = slot

@@ -146,7 +146,7 @@ class Reception:
         """Answer this request at once, and so again when it comes again. pairs: options (number, bytes)."""
         written = encoded(pairs)
         end = self.down.reply(peer, m, code, written, len(written), payload, len(payload))
-        if m.type() == n.CON and m.code in (n.GET, n.FETCH):  # of others the endpoint keeps the answer
+        if m.type() == n.CON and m.code in (n.GET, n.FETCH) and m.security is None:  # of others the endpoint keeps the answer
             kept = self.down.kept
             place = kept.enter(peer, m.mid(), True, self.down.parameters.exchange_lifetime, now)
             if place >= 0:

@@ -238,7 +238,7 @@ class Relay(Exchanges):
             self.kinds[slot] = UNICAST_NON  # what follows are notifications
             self.upstream.timers.stop(self._due_timers + slot)
         if place >= 0:
-            down.kept.keep(place, down.buf, out.end)
+            down.keep(place)
         sent = False
         if kind == UNICAST_ACKED and observe is None:
             sent = down.send_confirmable(peer, self, -1, now)
