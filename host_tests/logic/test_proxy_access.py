@@ -2,6 +2,7 @@
 
 from groupcoap import numbers as n
 from groupcoap import uri
+from groupcoap.message import Message
 from wire import (
     CLIENT,
     GROUP,
@@ -96,7 +97,7 @@ def test_clients_are_told_apart_by_their_whole_address():
 
     for one, two in ((CLIENT, OTHER), (uri.pack(uri.ip_bytes("2001:db8::1")), uri.pack(uri.ip_bytes("2001:db8::2")))):
         access = AllowList([Client(one[:-2])])
-        assert access.identify(None, one) is access.clients[0] and access.identify(None, two) is None
+        assert access.identify(Message(), one) is access.clients[0] and access.identify(Message(), two) is None
 
 
 # Requests a minute

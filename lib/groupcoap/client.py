@@ -25,6 +25,7 @@ MAX_PAYLOAD = 65536 if sys.implementation.name == "cpython" else 8192  # bytes t
 _LONGEST = 500000  # s of a group request; below the clock's half
 _PLACES = 4  # peers whose Echo value, or whose silence, is remembered
 _COAPS_PORT = b"\x16\x34"
+_PARTS = {"uri": "scheme", "cri": "scheme-number"}
 _HEADER = 128  # bytes of a message that a block leaves to its options, if they are not longer
 _MARGIN = 40  # bytes for header, token, Block options, Echo
 
@@ -92,6 +93,7 @@ class Client:
         group=False,
         naming="uri",
         reverse=False,
+        way=None,
     ):
         """Send a request to `target` (uri.Uri with an address, or any host if there is a proxy): a `Request`.
 
@@ -108,7 +110,9 @@ class Client:
         With Block1 or Block2 among the options, blocks are left to the caller. group: is the host, a name that a proxy
         resolves, a group's? naming: how a forward-proxy is told the target: "uri", "scheme", "cri", "scheme-number".
         reverse: True where a reverse-proxy makes a group request of it, at the target's address or at `proxy`; or the
-        path, text, that names the group there, if the servers are without it and Reply-From doesn't tell.
+        path, text, that names the group there, if the servers are without it and Reply-From doesn't tell. way: how it
+        is protected end to end, an `oscore.asking.Way`, on an endpoint that has a gate; its path is then not in
+        Proxy-Uri or Proxy-Cri, where a proxy would read it.
 
         Raises RequestFailed where there is no room, ValueError for what cannot be sent so.
         """
@@ -135,6 +139,9 @@ class Client:
             raise ValueError("observe: expected GET or FETCH")
         if sink is not None and (group or observe):
             raise ValueError("sink: expected a single response of a single server")
+        if way is not None:  # nothing of the path may be outside
+            naming = _PARTS.get(naming, naming)
+            way.copies = copies > 1
         if group and not timeout and no_response is None:
             no_response = SUPPRESS_ALL
         if group and not multicast and no_response == SUPPRESS_ALL:
@@ -176,6 +183,7 @@ class Client:
             request = Observation(*what)
         else:
             request = Request(*what)
+        request.way = way
         request.early = block_size is not None
         room = self.endpoint.out.size - max(_HEADER, len(encoded(pairs)) + _MARGIN)
         request.szx = block.szx_of(min(block_size or 1024, max(16, room)))

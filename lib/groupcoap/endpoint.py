@@ -6,8 +6,8 @@ address, bytes: IP (4 or 16), then port (2). `group` is 0 for a datagram that ca
 membership that it came in by.
 
 A role has request(message, peer, group, now), repeated(message, peer, now) for a safe Confirmable request that comes
-again, its answer being lost or still to come (RFC 7252 §4.5), and rejected(peer, mid, now) for a Reset of a
-Non-confirmable message that it has sent.
+again, its answer being lost or still to come (RFC 7252 §4.5), rejected(peer, mid, now) for a Reset of a
+Non-confirmable message that it has sent, and holds(m, peer): are answers to a request with that token still to come?
 """
 
 from array import array
@@ -39,6 +39,7 @@ _REQUESTS = [_SAFE if code in (n.GET, n.FETCH) else _ONCE for code in range(1, 8
 _ROUTE = bytes([_REST] + _REQUESTS + [_REST] * 56 + [_RESPONSE] * 192)
 _BLOCKS = const(1 << 23 | 1 << 27)
 _OBSERVE = const(1 << 6)
+_OSCORE = const(1 << 9)
 _ACKED = const(8)
 
 
@@ -100,6 +101,10 @@ class Endpoint:
     def repeated(self, m, peer, now):
         """The same for one that comes again."""
         self.reset(m.buf, peer)
+
+    def holds(self, m, peer):
+        """Has a request of this peer with the token of m answers still to come? (a role's, for `oscore.gate`)"""
+        return False
 
     def rejected(self, peer, mid, now):
         """Nothing: it has sent nothing that could be reset."""
@@ -234,21 +239,22 @@ class Endpoint:
         # POST and PATCH are not idempotent: each is carried out once (RFC 7252 §4.5). So are the others as long as
         # there is a place for them, so that a late copy does not undo a younger request.
         mid = m.mid()
-        if m.fields[2] & _BLOCKS and continues(m):
+        gate = self.gate
+        protected = gate is not None and m.fields[2] & _OSCORE
+        if (m.fields[2] & _BLOCKS and continues(m)) or (protected and kind != _CON):
             if not recent(self.recent.table, peer, m.buf, now, 1):
                 self.role.request(m, peer, group, now)
             elif kind == _CON and not group:
                 self._repeated(m, peer, now)
             return
         place = self.kept.find(peer, mid)
-        gate = self.gate
         if place >= 0:
             if kind == _CON:
                 self.kept.repeat(place, self.transmit if gate is None else gate.put, peer)
             return
         parameters = self.parameters
         lifetime = parameters.exchange_lifetime if kind == _CON else parameters.non_lifetime
-        idempotent = m.code != n.POST and m.code != n.PATCH
+        idempotent = (m.code != n.POST and m.code != n.PATCH) or protected  # a replay is told by its sequence number
         place = self.kept.enter(peer, mid, idempotent, lifetime, now)
         if place < 0 and idempotent:
             self.role.request(m, peer, group, now)

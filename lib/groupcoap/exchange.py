@@ -207,6 +207,10 @@ class Outgoing:
         self._parameters = parameters
         self._first = timers.reserve(places, self._due)
 
+    def wire(self, transmit):
+        """Send by this function from now on."""
+        self._transmit = transmit
+
     def full(self):
         """Is there no place left?"""
         for left in self._left:

@@ -41,6 +41,8 @@ class GroupRequest(Request):
         self.lost = 0
         self.begun = False
         self._last = None
+        self._senders = {}  # who has protected what came from an origin, where that is asked for more
+        self._echoes = {}  # and the Echo value that it wants
         self._cri = None
         if proxied:  # who multicasts by itself does without
             from . import cri
@@ -90,8 +92,9 @@ class GroupRequest(Request):
                 if not GroupRequest.fetch(self, m, peer, None, now):  # an aggregated answer may come in blocks
                     self.deliver(self.made(m, peer, now))
                 self._ended()
-        elif m.code == n.UNAUTHORIZED and not self.proxied and options.valid(m, n.ECHO) >= 0:
-            self.client.keep_echo(origin, bytes(m.value()))
+        elif m.code == n.UNAUTHORIZED and (not self.proxied or m.security) and options.valid(m, n.ECHO) >= 0:
+            self._echoes[origin] = bytes(m.value())
+            self._senders[origin] = m.security
             self.refetch(origin, now)
         elif not self.fetch(m, peer, origin, now):
             self.deliver(self.made(m, peer, now))
@@ -131,6 +134,7 @@ class GroupRequest(Request):
         value = block.read(m, n.BLOCK2) if self.assembles and m.code >> 5 == 2 else -1
         if value == -1 or 0 <= value < 8:
             return False
+        self._senders[origin] = m.security
         if value < 0 or value >> 4:
             self.lost += 1
         elif origin in self.fetched or origin in self.queue:
@@ -192,6 +196,9 @@ class GroupRequest(Request):
                 self._done(fetch, item)
 
         fetch.deliver = deliver
+        fetch.echo = self._echoes.pop(origin, None)
+        if self.way is not None:
+            fetch.way = self.way.follow_up(self._senders.pop(origin, None))
         fetch.down = down
         fetch.limit = self.limit
         fetch.szx = self.szx

@@ -80,6 +80,10 @@ class Later:
                 return True
         return False
 
+    def holds(self, m, peer):
+        """Is a request of this peer with the token of m still to be answered?"""
+        return self._held.find(m, peer) >= 0
+
     def leave(self, observer, group=0):
         """Forget whom to tell what is being made for this observer, or (observer -1) for requests to this group."""
         for i in range(len(self._observers)):

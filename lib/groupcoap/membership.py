@@ -82,6 +82,10 @@ class Memberships:
             self.answer(m, peer, group, outcome, now)
         return True
 
+    def holds(self, m, peer):
+        """Does a request of this peer with the token of m wait for its moment?"""
+        return self._held.find(m, peer) >= 0
+
     def answer(self, m, peer, group, outcome, now):
         """Send this outcome in the next Leisure period, if it is one to be said."""
         if self._server.silent(m, group, outcome):

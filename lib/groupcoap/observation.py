@@ -77,6 +77,7 @@ class Observation(Request):
                     self.deliver(item)
 
         fetch.deliver = deliver
+        fetch.way = self.way
         fetch.down = down
         fetch.limit = self.limit
         fetch.szx = self.szx

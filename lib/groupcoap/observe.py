@@ -72,6 +72,10 @@ class Observers:
         if i >= 0:
             self._remove(i, now)
 
+    def holds(self, m, peer):
+        """Does this peer observe by the token of m?"""
+        return self._held.find(m, peer) >= 0
+
     def changed(self, resource, now):
         """Tell the observers of this resource, each as soon as it may be told."""
         for i in range(len(self._resources)):

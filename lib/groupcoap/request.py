@@ -31,6 +31,7 @@ class Request:
     assembles say how blocks are treated; then `start`. slot is -1 once it is over.
     """
 
+    way = None  # how it is protected end to end: an `oscore.asking.Way`
     observe = None  # value of the Observe option
     sink = None  # object that the payload is written into
     early = False  # is the size of blocks wanted said in the first request?
@@ -90,6 +91,8 @@ class Request:
         """
         endpoint = self.client.endpoint
         self.mid = endpoint.next_mid()
+        if self.way is not None:
+            endpoint.gate.use(self.slot, self, self.way)
         self.write()
         if self.confirmable:
             self.silent = True
@@ -274,7 +277,9 @@ class Request:
         pairs = m.options()
         if self.assembles:
             pairs = [pair for pair in pairs if pair[0] not in (n.BLOCK1, n.BLOCK2, n.SIZE2)]
-        return Response(m.code, pairs, payload, self.origin(m, peer), now - self.sent & 0x3FFFFFFF)
+        found = Response(m.code, pairs, payload, self.origin(m, peer), now - self.sent & 0x3FFFFFFF)
+        found.security = m.security
+        return found
 
     def end(self, response, now):
         """This was the last response."""

@@ -11,9 +11,11 @@ class Response:
     code: as in RFC 7252 §3; payload: bytes, whole even if it came in blocks; options: list of (number, bytes), without
     those that speak of a block; rtt: ms from the request to the (whole) response. reply_from: value of Reply-From, by
     which a proxy tells its servers apart, or None: a reverse-proxy may give one address, its own, to all of them.
+    security: whose it is for certain, with a `name`, where it came protected end to end; else None.
     """
 
     reply_from = None
+    security = None
 
     def __init__(self, code, options, payload, origin, rtt):
         self.code = code

@@ -222,4 +222,5 @@ def _copy(entry, now, rtt):
     insert(pairs, n.MAX_AGE, uint_bytes(max(0, -elapsed(now, entry.until)) // 1000))
     copy = Response(found.code, pairs, found.payload, found.origin, rtt)
     copy.reply_from = found.reply_from
+    copy.security = found.security
     return copy

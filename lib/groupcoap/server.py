@@ -215,6 +215,13 @@ class Server:
         if self.later is None or not self.later.repeated(m, peer):
             self.request(m, peer, 0, now)
 
+    def holds(self, m, peer):
+        """Are answers to a request of this peer with the token of m still to come? (Endpoint's role)"""
+        for part in (self.groups, self.later, self.observers):
+            if part is not None and part.holds(m, peer):
+                return True
+        return False
+
     def rejected(self, peer, mid, now):
         """Take a Reset of a Non-confirmable message (Endpoint's role): of a notification, maybe."""
         if self.observers is not None:

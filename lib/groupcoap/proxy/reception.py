@@ -74,6 +74,10 @@ class Reception:
             return
         self.request(m, peer, 0, now, True)
 
+    def holds(self, m, peer):
+        """Are answers to a request of this peer with the token of m still to come? (Endpoint's role)"""
+        return self.relay.find(m, peer, self.down) >= 0 or self.local.holds(m, peer)
+
     def rejected(self, peer, mid, now):
         """Take a Reset of a Non-confirmable message: the client wants no more of that exchange (Endpoint's role)."""
         slot = self.relay.relayed_as(self.down, peer, mid)
@@ -146,7 +150,8 @@ class Reception:
         """Answer this request at once, and so again when it comes again. pairs: options (number, bytes)."""
         written = encoded(pairs)
         end = self.down.reply(peer, m, code, written, len(written), payload, len(payload))
-        if m.type() == n.CON and m.code in (n.GET, n.FETCH) and m.security is None:  # of others the endpoint keeps the answer
+        if m.type() == n.CON and m.code in (n.GET, n.FETCH) and m.security is None:
+            # The endpoint keeps the answer to others
             kept = self.down.kept
             place = kept.enter(peer, m.mid(), True, self.down.parameters.exchange_lifetime, now)
             if place >= 0:

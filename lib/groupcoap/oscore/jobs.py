@@ -1,0 +1,93 @@
+"""What takes long: messages that wait for a signature to be made or checked, in a fixed number of places.
+
+One is worked on at a time, first come first served, in slices, so that a node goes on receiving meanwhile: an Ed25519
+verification takes some 6 ms on a computer, and a good part of a second on a board.
+"""
+
+from micropython import const
+
+from ..endpoint import MAX_DATAGRAM
+from ..hot import copy
+from ..message import Message, Writer
+from ..timers import after, elapsed
+
+SLICE = const(20)  # ms
+_MASK = const(0x3FFFFFFF)
+
+
+class Job:
+    """One place: a buffer, seen as the `message` that has come or as `out`, that is to go, and what it waits for."""
+
+    def __init__(self):
+        self.buf = bytearray(MAX_DATAGRAM)
+        self.message = Message(MAX_DATAGRAM)
+        self.out = Writer(self.buf)
+        self.free()
+
+    def free(self):
+        """Give the place back."""
+        self.work = self.ready = self.opening = self.sealing = self.exchange = None
+        self.peer = self.layers = self.sending = self.verdict = None
+        self.group = self.turn = 0
+        self.slot = self.keeping = -1
+        self.taken = False
+
+    def copy(self, m, peer, group=0):
+        """Keep this message."""
+        copy(self.buf, 0, m.buf, 0, m.end)
+        self.message.parse(self.buf, m.end)
+        self.peer = peer
+        self.group = group
+
+
+class Jobs:
+    """`places` jobs. clock() gives ms, to keep to slices; None: each job is done at once, as in simulated time."""
+
+    def __init__(self, places, timers, clock=None):
+        self._jobs = [Job() for _ in range(places)]
+        self._queue = []
+        self._timers = timers
+        self._timer = timers.reserve(1, self._slice)
+        self._clock = clock
+        self._turn = self._done = 0  # of the last one that was begun, that was finished
+
+    def take(self):
+        """A free place, or None."""
+        for job in self._jobs:
+            if not job.taken:
+                job.taken = True
+                return job
+        return None
+
+    def run(self, job, now):
+        """Step job.work until it is done, then call job.ready(job, now), at once where that takes no longer than a
+        slice: has it been called?"""
+        self._turn = turn = self._turn + 1 & _MASK
+        job.turn = turn
+        self._queue.append(job)
+        if len(self._queue) == 1:
+            self._work(now)
+        return elapsed(self._done, turn) >= 0
+
+    def _slice(self, _, now):
+        self._work(now)
+
+    def _work(self, now):
+        clock = self._clock
+        start = clock() if clock is not None else 0
+        while self._queue:
+            job = self._queue[0]
+            while not job.work.step():
+                if clock is not None and elapsed(clock(), start) >= SLICE:
+                    self._timers.set(self._timer, after(now, 1))  # others first
+                    return
+            self._queue.pop(0)
+            self._done = job.turn
+            try:
+                job.ready(job, now)
+            finally:
+                if self._queue:
+                    self._timers.set(self._timer, after(now, 1))
+            if clock is None:
+                continue
+            return
