@@ -137,7 +137,9 @@ class Gate(Asking):
 
     def _challenge(self, m, peer, group, layers, value, now):
         # Let the sender say the request again with this value (RFC 8613 Appendix B.1.2, RFC 9175 §2.3).
-        layers[0].own_piv = True
+        exchange = layers[0]
+        exchange.own_piv = True
+        exchange.pairwise = exchange.context.pairwise()  # so that the client says it again to this server alone
         if not group:
             self._answer(m, peer, 0, layers, n.UNAUTHORIZED, ((n.ECHO, value),))
         elif self._bind(m, peer, layers):
