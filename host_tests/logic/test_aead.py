@@ -117,7 +117,7 @@ def test_two_keys_share_the_work_buffer():
 def test_cipher_that_was_broken_off_goes_on_right():
     class Broken:
         def encrypt(self, data, out):
-            raise KeyboardInterrupt
+            raise OSError
 
     one = Ccm(KEY)
     expected = sealed(one, b"message", b"aad")
@@ -125,7 +125,7 @@ def test_cipher_that_was_broken_off_goes_on_right():
     try:
         sealed(one, b"message", b"aad")
         raise AssertionError("not broken off")
-    except KeyboardInterrupt:
+    except OSError:
         pass
     assert sealed(one, b"message", b"aad") == expected
     assert sealed(one, b"message", b"aad") == expected

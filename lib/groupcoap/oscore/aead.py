@@ -76,13 +76,9 @@ def _feed(cbc, to, src, at, length):
     return to
 
 
-def _pad(cbc, to):
-    """Fill the MAC's last block up with zeros, as `_feed` would."""
-    to = copy(_work, to, _ZERO, 0, -to & 15)
-    if to == _WORK:
-        cbc.encrypt(_view, _view)
-        to = 0
-    return to
+def _pad(to):
+    """Fill the MAC's last block up with zeros."""
+    return copy(_work, to, _ZERO, 0, -to & 15)
 
 
 def _check(nonce, nonce_length, length, aad):
@@ -179,8 +175,8 @@ class Ccm:
         if size:
             _work[16] = size >> 8
             _work[17] = size & 255
-            to = _pad(cbc, _feed(cbc, 18, aad, 0, size))
-        to = _pad(cbc, _feed(cbc, to, buf, start, length))
+            to = _pad(_feed(cbc, 18, aad, 0, size))
+        to = _pad(_feed(cbc, to, buf, start, length))
         if to:
             view = _views[to >> 4]
             cbc.encrypt(view, view)
