@@ -26,6 +26,7 @@ from .node import Node
 RequestFailed = protocol.RequestFailed
 Response = protocol.Response
 
+_JOBS = 4  # messages that may wait for a signature to be made or checked
 _BACKLOG = 64  # responses that may wait for the program; later ones are counted as lost
 
 
@@ -121,7 +122,8 @@ class Client:
         `client.Client.send` takes it: content_format, accept, etag, if_match, if_none_match, no_response, hop_limit,
         options, proxy (URI or IP, text), profile ("07" or "00"), timeout (whole s, how long a group's answers are
         wanted), copies, confirmable, observe, block_size, sink, max_payload, size, block_by_group; group, naming and
-        reverse, for a proxy. Raises ValueError and RequestFailed.
+        reverse, for a proxy; security, by which it is protected end to end: an oscore Context or Group, or a Way.
+        Raises ValueError and RequestFailed.
         """
         if self._open is None:
             raise RequestFailed("the client is closed")
@@ -143,12 +145,28 @@ class Client:
             raise ValueError("%s: the client is bound to an %s address, not %s" % ((uri.address_text(peer),) + kinds))
         if isinstance(payload, str):
             payload = payload.encode()
+        security = how.pop("security", None)
+        if security is not None:
+            how["way"] = self._gate().way(security)
         responses = Responses(self)
         now = platform.clock()
         responses.request = self._client.send(responses.deliver, now, method, target, payload, **how)
         self._open.append(responses)
         self.node.wake(now)
         return responses
+
+    def share(self, proxy, context):
+        """Protect what goes to this proxy (URI or IP, text) by the oscore Context that is shared with it."""
+        self._gate().towards[_address(proxy)] = context
+
+    def _gate(self):
+        # What protects the messages, made when it is asked for.
+        from ..oscore.asking import Asking
+
+        endpoint = self._client.endpoint
+        if endpoint.gate is None:
+            Asking(endpoint, _JOBS, platform.clock)
+        return endpoint.gate
 
     def close_request(self, request):
         """End a request as `Responses.close` does."""

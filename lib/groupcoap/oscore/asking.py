@@ -75,6 +75,10 @@ class Asking:
         """Send what is protected already, or needs no protection."""
         self.put(buf, length, peer)
 
+    def way(self, security):
+        """The `Way` of a Context or Group; a Way stays what it is."""
+        return security if isinstance(security, Way) else Way(security)
+
     def use(self, slot, owner, way):
         """Protect the requests with the token of this slot by `way` as long as it is that owner's; None: not."""
         self._ways[slot] = way
