@@ -9,12 +9,12 @@ import json
 import subprocess
 import sys
 import threading
+from urllib.parse import urlsplit
 
 import foreign
 import peers
 import secure_keys
 import support
-from urllib.parse import urlsplit
 
 AIOCOAP, OURS = "aiocoap", "groupcoap"
 PAIRS = [(AIOCOAP, AIOCOAP)]
@@ -26,15 +26,17 @@ GROUP = {"alice": "25", "bob": "26", "kitchen": "01", "hall": "02", "attic": "03
 NO_BLOCKS_IN_GROUP_MODE = "aiocoap's client cannot go on after a block that came in group mode"
 
 CASES = []
+# What waits for a proxy with security: put these into CASES.
+LATER_CASES = []
 
 
-def case(function=None, without=(), reason=""):
+def case(function=None, without=(), reason="", cases=CASES):
     """Note a case for all pairs but `without`."""
     if function is None:
-        return lambda function: case(function, without, reason)
+        return lambda function: case(function, without, reason, cases)
     assert bool(without) == bool(reason)
     function.without = without
-    CASES.append(function)
+    cases.append(function)
     return function
 
 
@@ -81,10 +83,12 @@ class World:
             node.kill()
             self._node(config)
 
-    def proxy(self, groups=(), clients=("127.0.0.1",), **more):
-        """A forward-proxy of ours, for clients by address: its URI."""
-        allow = [{"client": client, "groups": list(groups), "unicast": True} for client in clients]
-        return self._node({"role": "proxy", "proxy": {"allow": allow}, **more}).uri
+    def proxy(self, groups=(), client="127.0.0.1", keys=()):
+        """A forward-proxy of ours, for a client by its address, or its name in one of these key files: its URI."""
+        config = peers.proxy_config(client, list(groups))
+        if keys:
+            config["security"] = {"files": [str(key) for key in keys], "state": str(self.folder / "state-proxy")}
+        return self._node(config).uri
 
     # Clients
 
@@ -191,6 +195,17 @@ def without_security(responses):
     return [code for code, _, by in told(responses) if by is None]
 
 
+def believed(responses):
+    """Those that are said to be verified."""
+    return [response for response in responses if response.get("by") is not None]
+
+
+def in_mode(mode, responses):
+    """The responses, which must have come in this mode, where the client says in which."""
+    assert {response.get("mode", mode) for response in responses} == {mode}
+    return responses
+
+
 # OSCORE
 
 
@@ -215,6 +230,12 @@ def oscore_non_confirmable(world):
 @case
 def oscore_with_id_context(world):
     uri, key = alice(world, id_context="37cbf3210017a2d3")
+    assert told(world.ask(f"{uri}/temp", key)) == [("2.05", "21.5", "server")]
+
+
+@case
+def oscore_with_a_tag_of_16_bytes(world):
+    uri, key = alice(world, algorithm=secure_keys.AES_CCM_16_128_128)
     assert told(world.ask(f"{uri}/temp", key)) == [("2.05", "21.5", "server")]
 
 
@@ -318,30 +339,48 @@ def building(world, group_mode=None, lost=False, **more):
     return world.serve(keys["kitchen"], group_mode=group_mode, lost=lost), keys
 
 
-@case
-def group_mode_get_answered_pairwise(world):
-    uri, keys = building(world, group_mode=False)
-    assert told(world.ask(f"{uri}/temp", keys["alice"])) == [("2.05", "21.5", "kitchen")]
+def get_in_all_modes(world, **more):
+    for group_mode in (False, True):
+        uri, keys = building(world, group_mode, name=f"building-{group_mode}", **more)
+        found = in_mode("group" if group_mode else "pairwise", world.ask(f"{uri}/temp", keys["alice"]))
+        assert told(found) == [("2.05", "21.5", "kitchen")]
+        found = in_mode("pairwise", world.ask(f"{uri}/temp", keys["alice"], to="kitchen"))
+        assert told(found) == [("2.05", "21.5", "kitchen")]
 
 
 @case
-def group_mode_get_answered_in_group_mode(world):
-    uri, keys = building(world, group_mode=True)
-    assert told(world.ask(f"{uri}/temp", keys["alice"])) == [("2.05", "21.5", "kitchen")]
-
-
-@case
-def pairwise_get(world):
-    uri, keys = building(world)
-    assert told(world.ask(f"{uri}/temp", keys["alice"], to="kitchen")) == [("2.05", "21.5", "kitchen")]
+def group_get(world):
+    get_in_all_modes(world)
 
 
 @case
 def group_encryption_without_a_tag(world):
-    for group_mode in (False, True):
-        uri, keys = building(world, group_mode, name=f"ctr-{group_mode}", group_encryption=secure_keys.A128CTR)
-        assert told(world.ask(f"{uri}/temp", keys["alice"])) == [("2.05", "21.5", "kitchen")]
-        assert told(world.ask(f"{uri}/temp", keys["alice"], to="kitchen")) == [("2.05", "21.5", "kitchen")]
+    get_in_all_modes(world, group_encryption=secure_keys.A128CTR)
+
+
+@case
+def group_with_tags_of_16_bytes(world):
+    get_in_all_modes(world, aead=secure_keys.AES_CCM_16_128_128, group_encryption=secure_keys.AES_CCM_16_128_128)
+
+
+@case
+def group_with_tags_of_two_lengths(world):
+    get_in_all_modes(world, aead=secure_keys.AES_CCM_16_128_128)
+
+
+@case
+def group_impostor_is_refused(world):
+    uri, keys = building(world)
+    impostor = secure_keys.with_another_key(keys["alice"])
+    for to in (None, "kitchen"):
+        assert without_security(world.ask(f"{uri}/temp", impostor, to=to)) == ["4.00"]
+
+
+@case
+def group_impostor_is_not_believed(world):
+    keys = secure_keys.group(world.folder, GROUP)
+    uri = world.serve(secure_keys.with_another_key(keys["kitchen"]), group=(group := world.lan.group()))
+    assert uri and not believed(world.ask(f"coap://{group}/temp", keys["alice"], seconds=1))
 
 
 @case
@@ -437,7 +476,8 @@ def by_member(responses):
 def multicast_in_group_mode(world):
     for group_mode in (False, True):
         uri, expected, keys = three(world, group_mode, name=f"house-{group_mode}")
-        assert by_member(world.ask(f"{uri}/temp", keys["alice"], seconds=1)) == expected
+        found = world.ask(f"{uri}/temp", keys["alice"], seconds=1)
+        assert by_member(in_mode("group" if group_mode else "pairwise", found)) == expected
 
 
 @case
@@ -453,7 +493,7 @@ def multicast_to_one_pairwise(world):
 def deterministic_get(world):
     uri, keys = building(world, deterministic_id="dc")
     for member in ("alice", "bob", "alice"):  # no replay protection: the server answers the same message again
-        found = world.ask(f"{uri}/temp", keys[member], deterministic=True)
+        found = in_mode("group", world.ask(f"{uri}/temp", keys[member], deterministic=True))
         assert told(found) == [("2.05", "21.5", "kitchen")]
 
 
@@ -490,3 +530,36 @@ def end_to_end_with_a_group_through_a_proxy(world):
     assert by_member(world.ask(f"{uri}/temp", keys["alice"], proxy=proxy, seconds=2)) == expected
     found = world.ask(f"{uri}/temp", keys["alice"], deterministic=True, proxy=proxy, seconds=2)
     assert by_member(found) == expected
+
+
+# Through a proxy of ours that has a security context with the client (draft-ietf-core-oscore-capable-proxies)
+
+
+@case(cases=LATER_CASES)
+def two_layers_through_a_proxy(world):
+    uri, key = alice(world)
+    shared, proxys = secure_keys.oscore(world.folder, "alice", "proxy")
+    proxy = world.proxy(client="alice", keys=[proxys])
+    found = world.ask(f"{uri}/temp", key, proxy=proxy, proxy_key=shared)
+    assert told(found) == [("2.05", "21.5", "server")]
+
+
+@case(cases=LATER_CASES)
+def two_layers_with_a_group_through_a_proxy(world):
+    uri, expected, keys = three(world, deterministic_id="dc")
+    shared, proxys = secure_keys.oscore(world.folder, "alice", "proxy")
+    proxy = world.proxy([urlsplit(uri).hostname], "alice", [proxys])
+    for deterministic in (False, True):
+        how = {"deterministic": deterministic, "proxy": proxy, "proxy_key": shared, "seconds": 2}
+        assert by_member(world.ask(f"{uri}/temp", keys["alice"], **how)) == expected
+
+
+@case(cases=LATER_CASES)
+def proxy_refuses_who_is_not_in_its_list(world):
+    uri, key = alice(world)
+    _, proxys = secure_keys.oscore(world.folder, "alice", "proxy")
+    proxy = world.proxy(client="alice", keys=[proxys])
+    stranger, _ = secure_keys.oscore(world.folder, "stranger", "proxy", ("07", "02"))
+    assert without_security(world.ask(f"{uri}/temp", key, proxy=proxy, proxy_key=stranger)) == ["4.01"]
+    ((code, _, by),) = told(world.ask(f"{uri}/temp", key, proxy=proxy))
+    assert code[0] == "4" and by is None

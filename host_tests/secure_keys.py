@@ -7,6 +7,7 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 AES_CCM_16_64_128 = 10
+AES_CCM_16_128_128 = 30
 A128CTR = -65534
 
 
@@ -69,3 +70,11 @@ def group(folder, ids, name="building", deterministic_id=None, **algorithms):
         )
         for own in members
     }
+
+
+def with_another_key(path):
+    """A file like this member's, whose key is not the one that the others know."""
+    entry, key = json.loads(path.read_text())["group"], Ed25519PrivateKey.generate()
+    entry["private_key"] = key.private_bytes_raw().hex()
+    entry["credential"] = credential(key.public_key().public_bytes_raw())
+    return write(path.with_stem(path.stem + "-other"), "group", **entry)
