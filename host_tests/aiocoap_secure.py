@@ -154,7 +154,6 @@ async def request(options):
         message.remote = OSCOREAddress(security(options), message.remote)
         if options.block_size:
             message.remote.maximum_block_size_exp = options.block_size.bit_length() - 5
-            message.remote.maximum_payload_size = options.block_size
 
     def show(response):
         remote, by, mode = response.remote, None, None
@@ -282,7 +281,7 @@ def arguments():
     add("--payload", default="")
     add("--observe", type=int, default=0, metavar="N", help="end after N responses")
     add("--non", action="store_true")
-    add("--block-size", type=int)
+    add("--block-size", type=int, help="of blocks sent, and of those asked for after the first")
     add("--timeout", type=float, default=ANSWER_S, help="seconds, for the first response")
     add("--collect", type=float, metavar="S", help="datagram by datagram, all responses of so many seconds; no blocks")
     add("--count", type=int, help="end after so many responses")
