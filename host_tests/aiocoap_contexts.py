@@ -53,10 +53,11 @@ class Context(_Numbered, oscore.CanProtect, oscore.CanUnprotect, oscore.Security
 
     def __init__(self, path, entry, lost=False):
         self.name = entry["name"]
-        self.alg_aead = ALGORITHMS[entry["algorithm"]]
+        self.alg_aead = ALGORITHMS[entry.get("algorithm", 10)]
         self.sender_id = bytes.fromhex(entry["sender_id"])
         self.recipient_id = bytes.fromhex(entry["recipient_id"])
-        self.id_context = None if entry["id_context"] is None else bytes.fromhex(entry["id_context"])
+        id_context = entry.get("id_context")
+        self.id_context = None if id_context is None else bytes.fromhex(id_context)
         self.derive_keys(bytes.fromhex(entry["master_salt"]), bytes.fromhex(entry["master_secret"]))
         self.recipient_replay_window = _window(lost)
         self.start(path, lost)
@@ -85,7 +86,7 @@ class Group(_Numbered, oscore.SimpleGroupContext):
         self.names = {bytes.fromhex(member["id"]): member["name"] for member in members}
         peers = {bytes.fromhex(member["id"]): bytes.fromhex(member["credential"]) for member in members}
         self.deterministic_id = None
-        if entry["deterministic_id"] is not None:
+        if entry.get("deterministic_id") is not None:
             self.deterministic_id = bytes.fromhex(entry["deterministic_id"])
             peers[self.deterministic_id] = oscore.DETERMINISTIC_KEY
             self.names[self.deterministic_id] = None
