@@ -17,7 +17,7 @@ def workspace(slots):
 def run(work, program, base, end):
     """Carry out `end` bytes of a program: operation, to, a, b, each; slots from 192 on count from `base`.
 
-    0: to = a * b. 1: to = a ** (2 ** b). 2: to = a + b. 3: to = a - b. 4: to = a.
+    0: to = a * b. 1: to = a ** (2 ** b), b > 0. 2: to = a + b. 3: to = a - b. 4: to = a.
     """
     _run(work, work, 0, 0, work, program, base, end)
 
