@@ -72,11 +72,15 @@ class Pair:
         target = uri.parse("coap://192.0.2.5/" + path)
         if way is True:
             way = Way(self.client_context)
-        self.request = self.client.send(self.items.append, self.wire.now, method, target, way=way, **how)
+        self.request = self.client.send(self._deliver, self.wire.now, method, target, way=way, **how)
         return self.client_port.sent()
 
+    def _deliver(self, item):
+        if item is not None:
+            self.items.append(item)
+
     def carry(self, packets):
-        """Hand these to the server, and what it answers to the client, until nobody says anything: all that was said."""
+        """Hand these to the server, its answers to the client, and so on: all that was said."""
         said = list(packets)
         while packets:
             back = []

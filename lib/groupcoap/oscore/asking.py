@@ -27,10 +27,6 @@ class Way:
         self.mid = -1  # Message ID of what was sent,
         self.sealed = b""  # and what that was
 
-    def costly(self):
-        """Does it take a signature, or another computation as long?"""
-        return self.context.costly(self.to)
-
     def start(self, m, out):
         """Protect the request m: (Exchange, Sealing)."""
         return self.context.seal_request(m, out, self.to) if self.to is not None else self.context.seal_request(m, out)
@@ -38,7 +34,7 @@ class Way:
     def follow_up(self, security):
         """The way of a request to who has answered, `security` being that of its response: to it alone, where the
         group has the pairwise mode."""
-        if security is not None and self.context.pairwise():
+        if security is not None and self.context.pairwise:
             return Way(self.context, security)
         return Way(self.context)
 
@@ -118,7 +114,7 @@ class Asking:
         way.mid = mid
         m = self._source
         m.parse(buf, length)
-        if not way.costly():
+        if not way.context.signs:
             exchange, sealing = way.start(m, self._outer)
             sealing.finish()
             return self._go(way, exchange, self._outer, hop, peer, sending, slot)
@@ -237,7 +233,7 @@ class Asking:
             if self.endpoint.tokens.find(job.buf, peer) != slot or self.endpoint.tokens.receivers[slot] is not self:
                 job.verdict = False  # nobody waits for it any more
                 return
-            sender = job.opening.finish(self._inner)
+            sender = job.opening.finish(self._inner) or layers[-1].context
             if len(layers) > 1:  # the next opening goes into the same buffer: take it from this one
                 m.parse(job.buf, copy(job.buf, 0, self._inner.buf, 0, self._inner.end))
             else:

@@ -54,6 +54,8 @@ class Context:
     proof of freshness (Appendix B.1.2).
     """
 
+    signs = pairwise = False  # as a group may
+
     def __init__(
         self,
         name,

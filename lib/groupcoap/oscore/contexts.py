@@ -1,6 +1,6 @@
 """Which security context a request is for (RFC 8613 §8.2 step 2, draft-ietf-core-oscore-groupcomm §6)."""
 
-from .errors import no_context, undecodable
+from .errors import Rejected, no_context, undecodable
 from .exchange import header
 
 
@@ -33,6 +33,13 @@ class Contexts:
             if context.id_context in self._by_gid:
                 raise ValueError("%s: its id_context is the Gid of a group" % context.name)
 
+    def knows(self, m):
+        """Is this protected request for one of them?"""
+        try:
+            return self._find(*header(m)) is not None
+        except Rejected:
+            return True  # it is malformed, whoever it is for
+
     def open_request(self, m):
         """Begin to open a protected request, a Message: an `Opening`, whose `finish` gives its Exchange.
 
@@ -42,15 +49,18 @@ class Contexts:
         piv, kid_context, kid, group = header(m)
         if piv is None or kid is None:
             raise undecodable()
+        found = self._find(piv, kid_context, kid, group)
+        if found is None:
+            raise no_context()
+        return found.open_request(m, piv, kid_context, kid, group)
+
+    def _find(self, piv, kid_context, kid, group):
         found = self._by_gid.get(kid_context) if kid_context is not None else None
         if found is None:
             for context in self._by_kid.get(kid, ()):
                 if kid_context is None or kid_context == context.id_context:
-                    found = context
-                    break
-            else:
-                raise no_context()
-        return found.open_request(m, piv, kid_context, kid, group)
+                    return context
+        return found
 
 
 def _hex(data):

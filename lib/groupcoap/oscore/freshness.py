@@ -22,7 +22,7 @@ class Challenges:
     def challenge(self, m, exchange, now):
         """None where the request m, just opened as `exchange`, is fresh: its window is then in order again. Else the
         value to answer it with."""
-        sender = exchange.sender
+        sender = exchange.member or exchange.context
         for entry in self._sent:
             if entry[0] is sender:
                 if 0 <= elapsed(now, entry[2]) < _LIFETIME and m.option(n.ECHO) == entry[1]:

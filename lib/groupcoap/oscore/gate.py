@@ -8,6 +8,7 @@ nothing is sent.
 from micropython import const
 
 from .. import numbers as n
+from ..endpoint import MAX_DATAGRAM
 from ..hot import answer, copy, same
 from ..message import encoded
 from .asking import Asking
@@ -34,16 +35,27 @@ class Gate(Asking):
 
     exchanges: requests at a time whose responses are still to come; jobs: messages at a time that wait for a signature.
     clock(): ms, by which those are worked on in slices, or None: each at once. required(m): is a request that came
-    unprotected refused by 4.01? None: no. stranger: what is protected by contexts unknown here goes to the role, which
-    forwards it. freshness: a `freshness.Challenges`, where requests have to be told from replays after a restart.
+    unprotected refused by 4.01? None: no. relays: is the role a proxy? stranger: what is protected by contexts unknown
+    here goes to it, as it may be for somebody behind it. freshness: a `freshness.Challenges`, where requests have to be
+    told from replays after a restart.
     """
 
     def __init__(
-        self, endpoint, contexts, exchanges=16, jobs=4, clock=None, required=None, stranger=False, freshness=None
+        self,
+        endpoint,
+        contexts,
+        exchanges=16,
+        jobs=4,
+        clock=None,
+        required=None,
+        relays=False,
+        stranger=False,
+        freshness=None,
     ):
         Asking.__init__(self, endpoint, jobs, clock)
         self.contexts = contexts
         self.required = required
+        self.relays = relays
         self.stranger = stranger
         self.freshness = freshness
         self.pairwise_answers = False  # are requests in group mode answered in pairwise mode?
@@ -58,7 +70,7 @@ class Gate(Asking):
     def request(self, m, peer, group, now):
         """Take a request (Endpoint's role)."""
         self.now = now
-        if m.fields[_SEEN] & _OSCORE and not _names_proxy(m):
+        if self._is_for_here(m):
             return self._open(m, peer, group, (), now)
         if self._bare(m, peer, group):
             return self._hand(m, peer, group, (), now)
@@ -73,6 +85,16 @@ class Gate(Asking):
     def rejected(self, peer, mid, now):
         """Take a Reset of a Non-confirmable message (Endpoint's role)."""
         self.role.rejected(peer, mid, now)
+
+    def _is_for_here(self, m):
+        # Is a layer to be taken off this request here? What is to be forwarded is, first
+        # (draft-ietf-core-oscore-capable-proxies §2.3).
+        if not m.fields[_SEEN] & _OSCORE:
+            return False
+        for number in _PROXY:
+            if m.find(number) >= 0:
+                return False
+        return not self.stranger or self.contexts.knows(m)
 
     def _bare(self, m, peer, group):
         # May this request come without protection? If not, it is refused.
@@ -97,10 +119,8 @@ class Gate(Asking):
             job.work = job.opening = self.contexts.open_request(job.message)
         except Rejected as e:
             job.free()
-            if self.stranger and not layers and e.unknown:
-                return self._hand(m, peer, group, (), now)
             self.refused += 1
-            return self._answer(m, peer, group, layers, e.code, _STALE, e.text)
+            return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
         if not self._jobs.run(job, now) and m.type() == _CON and not group:
             # Its response will be a message of its own, as if it had been Non-confirmable (RFC 7252 §5.2.2).
             endpoint = self.endpoint
@@ -116,13 +136,12 @@ class Gate(Asking):
             exchange = job.opening.finish(self._inner)
         except Rejected as e:
             self.refused += 1
-            self._answer(job.message, peer, group, layers, e.code, _STALE, e.text)
+            self._answer(job.message, peer, group, layers, e.code, _STALE, e.text.encode())
             return
         finally:
             job.free()
         layers = (exchange,) + layers
-        if self.pairwise_answers:
-            exchange.pairwise = True
+        exchange.pairwise = self.pairwise_answers and exchange.context.pairwise
         m = self._plain
         m.parse(self._inner.buf, self._inner.end)
         m.security = exchange
@@ -130,7 +149,7 @@ class Gate(Asking):
             value = self.freshness.challenge(m, exchange, now)
             if value is not None:
                 return self._challenge(m, peer, group, layers, value, now)
-        if m.fields[_SEEN] & _OSCORE and not _names_proxy(m) and not (self.stranger and self.contexts.unknown(m)):
+        if self._is_for_here(m):
             self._open(m, peer, group, layers, now)
         else:
             self._hand(m, peer, group, layers, now)
@@ -139,7 +158,7 @@ class Gate(Asking):
         # Let the sender say the request again with this value (RFC 8613 Appendix B.1.2, RFC 9175 §2.3).
         exchange = layers[0]
         exchange.own_piv = True
-        exchange.pairwise = exchange.context.pairwise()  # so that the client says it again to this server alone
+        exchange.pairwise = exchange.context.pairwise  # so that the client says it again to this server alone
         if not group:
             self._answer(m, peer, 0, layers, n.UNAUTHORIZED, ((n.ECHO, value),))
         elif self._bind(m, peer, layers):
@@ -206,8 +225,8 @@ class Gate(Asking):
         m = self._source
         m.parse(buf, length)
         exchange = layers[0]
-        if not exchange.costly():
-            exchange.seal(m, self._outer).finish()
+        if not exchange.context.signs:
+            self._seal(exchange, m)
             return self._outwards(layers, self._outer, peer, sending, keeping)
         job = self._jobs.take()
         if job is None:
@@ -235,15 +254,21 @@ class Gate(Asking):
     def _outwards(self, layers, out, peer, sending, keeping):
         # The innermost layer is on: put on the others.
         for exchange in layers[1:]:
-            m = self._parsed(out)
+            self._seal(exchange, self._parsed(out))
             out = self._outer
-            exchange.seal(m, out).finish()
         return self._emit(out.buf, out.end, peer, sending, keeping)
 
-
-def _names_proxy(m):
-    # Is this request to be forwarded? Then that comes before taking off a layer (oscore-capable-proxies §2.3).
-    for number in _PROXY:
-        if m.find(number) >= 0:
-            return True
-    return False
+    def _seal(self, exchange, m):
+        # Protect a response by a layer that takes no signature. What a proxy has relayed may have an option that it
+        # does not know: then it is 5.02 (draft-ietf-core-oscore-capable-proxies §2.2).
+        try:
+            exchange.seal(m, self._outer, self.relays).finish()
+        except Rejected:
+            end = 4 + (m.buf[0] & 15)
+            copy(self._outer.buf, 0, m.buf, 0, end)
+            self._outer.buf[1] = n.BAD_GATEWAY
+            if self._between is None:
+                self._between = bytearray(MAX_DATAGRAM)
+            copy(self._between, 0, self._outer.buf, 0, end)
+            m.parse(self._between, end)
+            exchange.seal(m, self._outer).finish()

@@ -1,0 +1,169 @@
+"""A client and a server whose messages are protected by OSCORE: what each sees, and what goes between them."""
+
+from groupcoap import numbers as n
+from groupcoap.oscore.asking import Way
+from secured import Pair, context
+from wire import CLIENT, SERVER, datagram
+
+VMS = ("cpython", "unix")
+
+READABLE = (b"temp", b"21.5")
+
+
+def test_a_request_and_its_response_are_protected():
+    pair = Pair()
+    said = pair.ask()
+    assert [packet.code for packet in said] == [n.POST, n.CHANGED]
+    for packet in said:
+        assert packet.option(n.OSCORE) is not None
+        assert not [part for part in READABLE if part in packet.raw]
+    (response,) = pair.items
+    assert (response.code, response.payload) == (n.CONTENT, b"21.5")
+    assert response.security.name == "server"
+    assert pair.asked == ["client"]
+
+
+def test_a_confirmable_request_that_comes_again_gets_the_same_bytes():
+    pair = Pair()
+    (request,) = pair.send()
+    first = pair.server_port.receive(request.raw, CLIENT)
+    again = pair.server_port.receive(request.raw, CLIENT)
+    assert [packet.raw for packet in first] == [packet.raw for packet in again]
+    assert pair.asked == ["client"]
+
+
+def test_a_non_confirmable_request_that_comes_again_is_dropped():
+    pair = Pair()
+    (request,) = pair.send(confirmable=False)
+    assert len(pair.server_port.receive(request.raw, CLIENT)) == 1
+    assert pair.server_port.receive(request.raw, CLIENT) == []
+
+
+def test_a_replay_with_another_message_id_is_refused():
+    pair = Pair()
+    (request,) = pair.send()
+    pair.carry([request])
+    raw = bytearray(request.raw)
+    raw[3] ^= 1
+    (refusal,) = pair.server_port.receive(bytes(raw), CLIENT)
+    assert (refusal.code, refusal.payload, refusal.option(n.MAX_AGE)) == (n.UNAUTHORIZED, b"Replay detected", b"")
+    assert pair.asked == ["client"]
+
+
+def test_what_is_not_protected_is_refused():
+    pair = Pair()
+    (refusal,) = pair.server_port.receive(datagram(n.CON, n.GET, 7, b"t", [(n.URI_PATH, b"temp")]), CLIENT)
+    assert (refusal.code, refusal.kind, refusal.mid) == (n.UNAUTHORIZED, n.ACK, 7)
+    assert pair.asked == []
+    assert pair.server_port.receive(datagram(n.NON, n.GET, 8, b"t", [(n.URI_PATH, b"temp")]), CLIENT, 1) == []
+
+
+def test_where_protection_is_not_required_a_plain_request_has_a_plain_answer():
+    pair = Pair(required=False)
+    (answer,) = pair.server_port.receive(datagram(n.CON, n.GET, 7, b"t", [(n.URI_PATH, b"temp")]), CLIENT)
+    assert (answer.code, answer.payload) == (n.CONTENT, b"21.5")
+    assert pair.asked == [None]
+
+
+def test_an_observation():
+    pair = Pair()
+    said = pair.ask(observe=True)
+    assert [packet.code for packet in said] == [n.FETCH, n.CONTENT]
+    for i in range(3):
+        pair.value = b"%d" % i
+        pair.server.changed(pair.resource, pair.wire.now)
+        pair.wire.advance(4000)
+        said = pair.server_port.sent()
+        assert len(said) == 1 and said[0].code == n.CONTENT and said[0].option(n.OBSERVE)
+        pair.client_port.receive(said[0].raw, SERVER)
+    assert [item.payload for item in pair.items] == [b"21.5", b"0", b"1", b"2"]
+    assert pair.client_port.receive(said[0].raw, SERVER) == []  # a replay of a notification
+
+
+def test_a_long_payload_goes_up_and_down_in_blocks():
+    pair = Pair()
+    long = bytes([i * 7 & 255 for i in range(700)])
+    pair.ask(n.PUT, payload=long, block_size=128)
+    assert pair.items[0].code == n.CHANGED
+    assert pair.value == long
+    pair.items = []
+    said = pair.ask(block_size=64)
+    assert len(said) == 22 and pair.items[0].payload == long
+    numbers = [packet.option(n.OSCORE) for packet in said[::2]]
+    assert len(set(numbers)) == len(numbers)  # each block has a number of its own
+
+
+def test_a_changed_response_is_dropped_and_the_right_one_taken():
+    pair = Pair()
+    (request,) = pair.send(confirmable=False)
+    (response,) = pair.server_port.receive(request.raw, CLIENT)
+    for at in range(len(response.raw) - 1, len(response.raw) - 12, -1):
+        raw = bytearray(response.raw)
+        raw[at] ^= 4
+        raw[3] ^= at
+        assert pair.client_port.receive(bytes(raw), SERVER) == []
+    assert pair.items == []
+    pair.client_port.receive(response.raw, SERVER)
+    assert pair.items[0].payload == b"21.5"
+
+
+def test_a_success_without_protection_is_not_taken():
+    pair = Pair()
+    (request,) = pair.send(confirmable=False)
+    pair.client_port.receive(datagram(n.NON, n.CONTENT, 9, request.token, (), b"666"), SERVER)
+    assert pair.items == [] and pair.asking.unprotected == 1
+
+
+def test_an_error_without_protection_is_told():
+    pair = Pair(server=context("client", b"\x02", b"\x07"))
+    pair.ask()
+    assert (pair.items[0].code, pair.items[0].payload) == (n.UNAUTHORIZED, b"Security context not found")
+    assert pair.items[0].security is None
+
+
+def test_exchanges_are_as_many_as_there_are_places():
+    pair = Pair()
+    for i in range(40):
+        pair.items = []
+        pair.ask()
+        assert pair.items[0].payload == b"21.5", i
+    assert pair.gate.unbound == 0 and pair.gate.crowded == 0
+
+
+def test_a_response_is_never_sent_bare():
+    """Whatever is forgotten of a request, nothing that answers it goes out without its protection."""
+    pair = Pair()
+    pair.ask(observe=True)
+    pair.gate._peers = [None] * len(pair.gate._peers)  # as if it had been forgotten
+    pair.value = b"secret"
+    pair.server.changed(pair.resource, pair.wire.now)
+    pair.wire.advance(4000)
+    assert pair.server_port.sent() == []
+    assert pair.gate.unbound == 1
+
+
+def test_way_of_a_request_is_not_that_of_the_next_one():
+    pair = Pair(required=False)
+    pair.ask()
+    (plain,) = pair.send(way=None)
+    assert plain.option(n.OSCORE) is None and (n.URI_PATH, b"temp") in plain.options
+
+
+def test_a_confirmable_notification_is_repeated_as_it_was():
+    pair = Pair()
+    pair.ask(observe=True)
+    sent = []
+    for i in range(9):
+        pair.value = b"%d" % i
+        pair.server.changed(pair.resource, pair.wire.now)
+        pair.wire.advance(4000)
+        sent += pair.server_port.sent()
+    repeated = [packet for packet in sent if packet.kind == n.CON]
+    assert len(repeated) > 1 and len({packet.raw for packet in repeated}) == 1, [packet.kind for packet in sent]
+
+
+def test_a_way_may_be_a_context():
+    pair = Pair()
+    assert pair.asking.way(pair.client_context).context is pair.client_context
+    way = Way(pair.client_context)
+    assert pair.asking.way(way) is way
