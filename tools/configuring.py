@@ -13,7 +13,6 @@ import re
 import runpy
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -21,6 +20,8 @@ sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython"), str(HERE / "
 
 import config  # noqa: E402
 import config_proxy  # noqa: E402
+import config_security  # noqa: E402, F401
+import secret_file  # noqa: E402
 from config_schema import KINDS, TABLES, ConfigError  # noqa: E402
 from groupcoap import errors, numbers, option_names, uri  # noqa: E402
 from groupcoap.net.client import Client, RequestFailed  # noqa: E402
@@ -111,7 +112,7 @@ def place_of(key):
 def keys(role):
     """(key, default as JSON) of every key of this role, those in tables dotted."""
     for line in _schema(role):
-        within = _inside(line) if line[2] in ("table", "echo") else ()
+        within = _inside(line) if line[2] in ("table", "echo", "security") else ()
         yield from [(f"{line[0]}.{inner[0]}", inner[1]) for inner in within] or [(line[0], line[1])]
 
 
@@ -256,19 +257,8 @@ def exposed(path):
 
 def write(path, value):
     """Write a configuration, for its owner's eyes only, as a whole or not at all. Raises Failed."""
-    path = Path(path)
     try:
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600
-        try:
-            with open(handle, "w") as f:
-                json.dump(value, f, indent=2)
-                f.write("\n")
-                f.flush()
-                os.fsync(handle)
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+        secret_file.write({path: json.dumps(value, indent=2) + "\n"}, force=True)
     except OSError as e:
         raise Failed(f"{path}: {e.strerror}") from None
 
