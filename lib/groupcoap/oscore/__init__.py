@@ -1,0 +1,1 @@
+"""Object security: OSCORE (RFC 8613) and Group OSCORE."""
