@@ -15,7 +15,7 @@ class ConfigError(ValueError):
 
 
 def wrong(where, expected, value):
-    if any([where.startswith(place) for place in SECRET]):
+    if any(where.startswith(place) for place in SECRET):
         raise ConfigError("%s: expected %s" % (where, expected))
     shown = json.dumps(value)
     raise ConfigError("%s: expected %s, not %s" % (where, expected, shown if len(shown) < 60 else shown[:57] + "..."))

@@ -1,15 +1,16 @@
 """The files of keys that a node's configuration names under `security`: read, checked, made into security contexts.
 
 A file holds one JSON object, {"oscore": {…}}, {"group": {…}}, {"checker": {…}} or {"key": {…}}, as tools/groupcoap
-writes it; the schemas below say what is in it. What is wrong is told in one line, which names the file, the key, and what was expected,
-and never a value: that may be a secret. Like the configuration's checks this is needed once, and then dropped.
+writes it; the schemas below say what is in it. What is wrong is told in one line, which names the file, the key, and
+what was expected, and never a value, as that may be a secret. Like the configuration's checks this is needed once, and
+then dropped.
 """
 
 import binascii
 import json
 import os
 
-from config_schema import KINDS, SECRET, TABLES, ConfigError, checked, wrong
+from config_schema import KINDS, SECRET, ConfigError, checked, wrong
 from config_security import NAME, is_name
 from groupcoap.oscore.kdf import hmac_sha256
 from groupcoap.oscore.sequence import Sequence
@@ -222,18 +223,12 @@ class _Maker:
     def members(self, found, where):
         from groupcoap.oscore.group import Member
 
-        ids = [found.get("sender_id"), found.get("deterministic_id")]
-        if ids[0] == ids[1] is not None:
-            raise ConfigError("%s.deterministic_id: expected another than sender_id" % where)
         made = []
         for i, entry in enumerate(found["members"]):
-            place = "%s.members[%d]" % (where, i)
-            if entry["id"] in ids:
-                raise ConfigError("%s.id: expected another than sender_id and deterministic_id" % place)
             try:
                 made.append(Member(entry["name"], entry["id"], entry["credential"]))
             except ValueError as e:
-                raise ConfigError("%s: %s" % (place, e))
+                raise ConfigError("%s.members[%d]: %s" % (where, i, e))
         return made
 
 

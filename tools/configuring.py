@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import copy
 import json
-import os
 import re
 import runpy
 import subprocess
@@ -20,8 +19,9 @@ sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython"), str(HERE / "
 
 import config  # noqa: E402
 import config_proxy  # noqa: E402
-import config_security  # noqa: E402, F401
+import config_security  # noqa: E402
 import secret_file  # noqa: E402
+import security  # noqa: E402
 from config_schema import KINDS, TABLES, ConfigError  # noqa: E402
 from groupcoap import errors, numbers, option_names, uri  # noqa: E402
 from groupcoap.net.client import Client, RequestFailed  # noqa: E402
@@ -194,6 +194,20 @@ def check(value, on_board):
     finally:
         for name, number in before:
             option_names.renumber(name, number)
+
+
+def check_keys(value, path):
+    """Check the files of keys that the right configuration in this file names. Raises ConfigError."""
+    if value.get("security") is None:
+        return
+    names = []
+    for file in value["security"]["files"]:
+        kind, found = security.read(str(Path(path).parent / file))
+        if kind == "oscore":
+            names.append(found["name"])
+    clients = [entry["client"] for entry in value.get("proxy", {}).get("allow", ())]
+    is_name = config_security.is_name
+    security.check_clients([{"client": client if is_name(client) else None} for client in clients], names)
 
 
 def told(error):

@@ -21,9 +21,9 @@ from config_schema import ConfigError  # noqa: E402
 from config_security import NAME, is_name  # noqa: E402
 from groupcoap import cbor  # noqa: E402
 
-EPILOG = """`keygen NODE PEER` makes a security context of OSCORE (RFC 8613) for two nodes, a file for each: NODE--PEER.json
-goes to NODE, PEER--NODE.json to PEER, where a proxy's allow-list then says {"client": "NODE"}. IDs are such that no two
-contexts of a node whose files are in the folder have the same.
+EPILOG = """`keygen NODE PEER` makes a security context of OSCORE (RFC 8613) for two nodes, a file for each:
+NODE--PEER.json goes to NODE, PEER--NODE.json to PEER. A proxy's allow-list then says {"client": "NODE"}. No two
+contexts of a node whose files are in the folder have the same IDs.
 
 `keygen NODE` makes a key pair (Ed25519) with which a node joins groups: NODE.key.json is its own and stays with it,
 NODE.credential is public, for `groupcoap group add`.
@@ -69,7 +69,7 @@ def register(commands):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("node", metavar="NODE", type=node_name, help="name of a node")
-    parser.add_argument("peer", metavar="PEER", type=node_name, nargs="?", help="name of the node that it shares them with")
+    parser.add_argument("peer", metavar="PEER", type=node_name, nargs="?", help="the node that it shares them with")
     common(parser)
     add_force(parser)
     parser.set_defaults(act=keygen, begins=True)
@@ -115,10 +115,15 @@ def text_of(kind, table):
 
 def key_pair(name):
     """A new key pair: (private key, credential). The name is what the credential says of its subject."""
-    from groupcoap.oscore.ed25519 import Key
-
     seed = os.urandom(32)
-    return seed, credential_of(name, Key(seed).public)
+    return seed, credential_of(name, public_of(seed))
+
+
+def public_of(seed):
+    """The public key of a private key."""
+    from groupcoap.oscore.ed25519 import Key  # half a second: only where it is needed
+
+    return Key(seed).public
 
 
 def credential_of(name, public):

@@ -17,15 +17,16 @@ from groupcoap.oscore.credential import public_key_of
 from groupcoap.oscore.kdf import hkdf
 from keys import Failed
 
-EPILOG = """`new` begins a group: GROUP.group.json is the manager's own and goes to no node. `add` takes a member in and makes
-its keys; with --credential its private key stays where `keygen NODE` has made it. `export` writes MEMBER--GROUP.json,
-which goes to that node, for the members named or for all; a member that knows of a later one needs its file anew (with
---force). For a node whose private key is elsewhere, --key puts it in, or the node names both files, the key's first.
-`rekey` gives the group a new Gid and new secrets; --remove takes members out. Then every node needs its new file.
+EPILOG = """`new` begins a group: GROUP.group.json is the manager's own and goes to no node. `add` takes a member in and
+makes its keys; with --credential its private key stays where `keygen NODE` has made it. `export` writes
+MEMBER--GROUP.json, which goes to that node, for the members named or for all; who has to know of a later member needs
+its file anew (--force). For a node that has made its key itself, --key puts that in, or the node's configuration names
+both files, the key's first. `rekey` gives the group a new Gid and new secrets; --remove takes members out. Then every
+node and every checker needs its new file.
 
-A member added with --silent receives group requests, and never sends. --deterministic makes a Deterministic Client, with
-whose requests a proxy can answer from its cache. With --encryption aes-ctr group messages are only as whole as their
-signature says, and a tag shorter. `export --checker` is for a proxy that checks signatures and cannot read messages.
+A member added with --silent receives requests and never sends. --deterministic makes a Deterministic Client, to whose
+requests a proxy can answer from its cache. --encryption aes-ctr saves 8 bytes of a message in group mode, which its
+signature protects anyway. `export --checker` is for a proxy that checks signatures and cannot read messages.
 
 Files are of mode 0600. No secret is ever printed. Exit status: 0, or 2 and one line that says what is wrong; then
 nothing is written.
@@ -102,7 +103,7 @@ def register(commands):
             option("--deterministic", action="store_true", help="with a Deterministic Client")
         elif act is add:
             option("member", metavar="MEMBER", type=keys.node_name, help="name of the node")
-            option("--credential", metavar="FILE|HEX", help="its public credential, where it has made its key pair itself")
+            option("--credential", metavar="FILE|HEX", help="its credential, where it has made its key itself")
             option("--silent", action="store_true", help="it only receives, and needs no key")
         elif act is export:
             option("members", metavar="MEMBER", type=keys.node_name, nargs="*", help="for whom (default: all)")
@@ -213,6 +214,8 @@ def public(member):
 
 def given(text):
     """The credential that an argument is, or names a file of. What is wrong with it is told without showing it."""
+    from groupcoap.oscore.ed25519 import PublicKey
+
     place = "argument --credential"
     try:
         found = bytes.fromhex(text)
@@ -224,7 +227,7 @@ def given(text):
         except ValueError:
             raise Failed(f"{place}: expected a credential in hexadecimal, as keygen writes it") from None
     try:
-        public_key_of(found)
+        PublicKey(public_key_of(found))
     except ValueError as e:
         raise Failed(f"{place}: {e}") from None
     return found
@@ -270,9 +273,9 @@ def key_in(path, member):
     return found["private_key"]
 
 
-def others(manager, member=None):
-    """The members that one has to know."""
-    found = [each for each in manager["members"] if each["id"] is not None and each is not member]
+def others(manager, name=None):
+    """The members that the one of this name has to know."""
+    found = [each for each in manager["members"] if each["id"] is not None and each["name"] != name]
     return [{key: each[key] for key in ("name", "id", "credential")} for each in found]
 
 
@@ -282,7 +285,6 @@ def common_of(manager):
 
 
 def table_for(manager, member):
-    known = others({"members": [each for each in manager["members"] if each["name"] != member["name"]]})
     return {
         **{name: manager[name] for name in ("name", "gid", "master_secret", "master_salt")},
         "sender_id": member["id"],
@@ -290,7 +292,7 @@ def table_for(manager, member):
         "credential": member["credential"],
         **common_of(manager),
         "deterministic_id": manager["deterministic_id"],
-        "members": known,
+        "members": others(manager, member["name"]),
     }
 
 

@@ -99,6 +99,19 @@ def test_clients_are_told_apart_by_their_whole_address():
         assert access.identify(None, one) is access.clients[0] and access.identify(None, two) is None
 
 
+def test_name_of_a_security_context_is_who_the_client_is():
+    from groupcoap.proxy.access import AllowList, Client
+
+    one = b"alic\x16\x33"  # an address that is read like a name
+    access = AllowList([Client("alic"), Client(OTHER[:-2])])
+    named, by_address = access.clients
+    assert access.identify(None, OTHER, "alic") is named
+    assert access.identify(None, OTHER) is by_address
+    assert access.identify(None, one) is None  # an address is no name, nor is a name an address
+    assert access.identify(None, OTHER, "bob") is None  # who is known by a name is not who is known by its address
+    assert access.identify(None, OTHER, "") is None
+
+
 # Requests a minute
 
 

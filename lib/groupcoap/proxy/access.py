@@ -1,7 +1,7 @@
 """Whom the proxy serves, and how much of it: the allow-list (draft-ietf-core-groupcomm-proxy §4 REQ1, REQ2).
 
-`AllowList.identify` is the one place that says who a client is. Here that is its IP address: for tests and closed
-networks, since the draft demands a security association with integrity.
+`AllowList.identify` is the one place that says who a client is: whose security context its request came under, as the
+draft demands, or else its IP address, for tests and closed networks.
 """
 
 from micropython import const
@@ -15,8 +15,8 @@ class Client:
     """One entry of the allow-list. groups: packed addresses that it may reach; unicast: may it have single servers?
 
     exchanges: how many it may have open, 0 for as many as there are; requests: in a minute, 0 for no bound;
-    max_timeout: the greatest T' of it, s, 0 for the proxy's own. name: what it is called in the status, a str, or
-    bytes that are an IP address.
+    max_timeout: the greatest T' of it, s, 0 for the proxy's own. name: who it is, a str, the name of a security context,
+    or bytes that are an IP address.
     """
 
     def __init__(self, name, groups=(), unicast=True, exchanges=0, requests=0, max_timeout=0):
@@ -49,14 +49,17 @@ class Client:
 
 
 class AllowList:
-    """clients: of `Client`, each with the IP address, 4 or 16 bytes, as its name."""
+    """clients: of `Client`, each with another name."""
 
     def __init__(self, clients):
         self.clients = clients
-        self._by_address = {client.name: client for client in clients}
+        self._by_name = {client.name: client for client in clients}
         self.groups = any(client.groups for client in clients)  # is any group enabled at all?
         self.reasons = {}  # why requests were refused: how many, by a word
 
-    def identify(self, m, peer):
-        """The `Client` who has sent the request m, or None."""
-        return self._by_address.get(peer[:-2])
+    def identify(self, m, peer, name=None):
+        """The `Client` who has sent the request m, or None.
+
+        name: of the security context that m came under; by its address alone nobody is then known.
+        """
+        return self._by_name.get(peer[:-2] if name is None else name)
