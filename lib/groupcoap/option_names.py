@@ -35,6 +35,8 @@ _NAMES = (
     (252, "Echo"),
     (258, "No-Response"),
     (292, "Request-Tag"),
+    (548, "Request-Hash"),
+    (64988, "Padding"),
 )
 
 

@@ -46,9 +46,7 @@ _MONTGOMERY = bytes((_ADD, _X2, _X3, _X1, _SUB, _Z2, _X3, _X1))
 
 
 def _quotient(work):
-    """Steps to X2 / Z2, as 32 bytes."""
-    run(work, _TO_POWER, 0, 4)
-    yield from power(work, _POWER)
+    """X2 times what `power` has left, as 32 bytes."""
     run(work, _QUOTIENT, 0, 4)
     return value(work, _X2).to_bytes(32, "little")
 
@@ -88,14 +86,16 @@ class Agreement(Steps):
             if at % 9 == 0:
                 yield
         # The last bit of a private key is 0: nothing is left to swap.
-        secret = yield from _quotient(work)
+        run(work, _TO_POWER, 0, 4)
+        yield from power(work, _POWER)
+        secret = _quotient(work)
         if secret == bytes(32):
             raise ValueError("a public key of small order")
         self.secret = secret
 
 
 def x25519(k, u):
-    """The secret, 32 bytes, of a private key `k` and a public one `u`, 32 bytes each. Raises ValueError as Agreement."""
+    """The secret of a private key `k` and a public one `u`, 32 bytes each. Raises ValueError as an Agreement does."""
     agreement = Agreement(k, u)
     finish(agreement)
     return agreement.secret
@@ -127,9 +127,7 @@ def from_ed25519(data):
     load(work, _X1, y, 0)
     load(work, _X3, ONE, 0)
     run(work, _MONTGOMERY, 0, 8)
-    steps = _quotient(work)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    run(work, _TO_POWER, 0, 4)
+    for _ in power(work, _POWER):
+        pass
+    return _quotient(work)

@@ -1,7 +1,7 @@
 """Multiples of edwards25519's base point B (RFC 8032 §5.1): 1, 3 to 15 times B, 2**64 B, 2**128 B, 2**192 B, in turn.
 
-3,072 bytes, 96 for a point: y + x, y - x, 2 * d * x * y, little-endian. In a ROM file system they stay in flash, where to
-make them anew would take a board as long as a verification does, and as much heap. A test makes them anew.
+3,072 bytes, 96 for a point: y + x, y - x, 2 * d * x * y, little-endian. In a ROM file system they stay in flash; to
+make them at start would take as long as a verification does, and as much heap. A test makes them anew.
 """
 
 TABLE = (

@@ -175,7 +175,7 @@ def apart(work, point):
     for i in range(3):
         for done in range(64):
             run(work, _DOUBLE, 0, _DOUBLE_SHORT)
-            if done % 13 == 12:
+            if done % 13 == 12 or done == 63:
                 yield
         run(work, bytes((_MOVE, _TABLE + 3 * i, _X, 0, _MOVE, _TABLE + 3 * i + 1, _Y, 0)), 0, 8)
         run(work, bytes((_MOVE, _TABLE + 3 * i + 2, _Z, 0)), 0, 4)
@@ -269,9 +269,9 @@ def multiply_both(work, points, subtracted, added):
         run(work, _OPERAND, _N, 16)
         run(work, _PLUS, base, _ADD_ALL)
         run(work, _OPERAND, base + 4, 16)
-        for base in (base + 8, base + 12):
+        for slot in (base + 8, base + 12):
             run(work, _PLUS, _N, _ADD_ALL)
-            run(work, _OPERAND, base, 16)
+            run(work, _OPERAND, slot, 16)
         yield
     digits = bytearray(512)
     _recode(subtracted.to_bytes(32, "little"), 4, digits, 0)

@@ -1,4 +1,4 @@
-"""Field arithmetic and SHA-512's block, from `_viper` where this VM has Viper, else from `_plain`: `VIPER` says which."""
+"""Field arithmetic and SHA-512's block, from `_viper` where this VM has Viper (`VIPER`), else from `_plain`."""
 
 try:
     from ._viper import load, run, sha512_block, sha512_digest, sha512_start, swap, value, workspace

@@ -1,0 +1,132 @@
+"""Opening a protected message, and sealing one, in steps (RFC 8613 §8).
+
+What takes long in group communication, a signature or a key agreement, is done by `step`, in slices; the rest, and
+whatever changes state, by `finish`, at once. The classes here are those of plain OSCORE, where `step` has nothing to
+do; a group's inherit from them.
+"""
+
+from micropython import const
+
+from .. import numbers as n
+from ..hot import copy
+from ..message import FormatError, Message
+from .errors import Rejected, replayed, undecrypted
+from .fields import merge
+
+LONGEST = const(1280)  # bytes of a ciphertext that is taken
+
+# The plaintext lies behind a header's place, so that it can be read as a message; only within one `finish`.
+_AT = const(3)
+_work = bytearray(_AT + LONGEST)
+_inner = Message()
+
+
+class Sealing:
+    """A message being sealed into a Writer, which nobody may touch until `finish` has returned."""
+
+    def step(self):
+        """Do a slice of what takes long: is all of it done?"""
+        return True
+
+    def finish(self):
+        """Complete the message in the Writer, whose `end` is right from now on."""
+
+
+DONE = Sealing()  # a message without anything that takes long is complete at once
+
+
+class Opening:
+    """A protected message being opened. Its datagram must stay as it is until `finish` has returned.
+
+    exchange: the request's, which a request makes anew; m: the protected Message; piv: its own Partial IV, or None;
+    nonce, aad: for the cipher; server: of a response, the number of who sent it.
+
+    To be set here or by `step`: cipher: an `aead` object with the key; length: bytes of the ciphertext, which begins
+    where m's payload does.
+    """
+
+    member = None  # whom `finish` names as the sender of a response
+
+    def __init__(self, exchange, m, request, piv, nonce, aad, cipher=None, server=0):
+        self.exchange = exchange
+        self.m = m
+        self.request = request
+        self.piv = piv
+        self.nonce = nonce
+        self.aad = aad
+        self.cipher = cipher
+        self.server = server
+        self.length = m.payload_length()
+
+    def step(self):
+        """Do a slice of what takes long: is all of it done?"""
+        return True
+
+    def verify(self, buf, start, length):
+        """What is to be checked of the decrypted plaintext besides: Rejected if it is wrong. Nothing here."""
+
+    def finish(self, out):
+        """Write the plain message into the Writer `out`: its Exchange if it is a request, else the sender's Member.
+
+        For plain OSCORE the latter is None. Raises Rejected; nothing has changed then, whatever `out` holds.
+        """
+        exchange = self.exchange
+        m = self.m
+        if self.request and exchange.window is not None:
+            number = int.from_bytes(self.piv, "big")
+            if exchange.window.valid and not exchange.window.check(number):
+                raise replayed()
+        inner = self._decrypt()
+        if (inner.code > 31 or not inner.code) if self.request else inner.code < 64:
+            raise undecrypted()
+        length = inner.find(n.OBSERVE)
+        if length > 3:
+            raise undecrypted()
+        value = inner.uint() if length >= 0 else -1
+        if not self.request:
+            value = self._notification(value)
+        try:
+            merge(m, inner, out, exchange.context.adjacent, -1 if self.request else value)
+        except ValueError:
+            raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
+        if not self.request:
+            exchange.take_response(self.server, self.piv)
+            return self.member
+        exchange.observe = value if value >= 0 else None
+        exchange.outer_observe = m.find(n.OBSERVE) >= 0
+        if exchange.window is not None and not exchange.window.take(number):
+            exchange.fresh = False
+            exchange.own_piv = True
+        return exchange
+
+    def _notification(self, value):
+        """Check the response's place among the others: the value of its Observe option for the client, or -1.
+
+        That value is the Partial IV's three low bytes (RFC 8613 §4.1.3.5.2), 0 for a response without one.
+        """
+        exchange = self.exchange
+        if value >= 0 and exchange.observe is None:
+            raise undecrypted()  # a notification that nobody asked for
+        exchange.check_response(self.server, self.piv, value >= 0)
+        if value < 0:
+            return -1
+        return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0
+
+    def _decrypt(self):
+        """The plaintext as a Message, without options of its own header but for the code. Raises Rejected."""
+        length = self.length
+        if length > LONGEST:
+            raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
+        copy(_work, _AT, self.m.buf, self.m.end - self.m.payload_length(), length)
+        length = self.cipher.open(self.nonce, self.aad, _work, _AT, length)
+        if length < 1:
+            raise undecrypted()
+        self.verify(_work, _AT, length)
+        _work[0] = 0x40  # version 1, no token
+        _work[1] = _work[_AT]
+        _work[2] = _work[3] = 0
+        try:
+            _inner.parse(_work, _AT + length)
+        except FormatError:
+            raise undecrypted()
+        return _inner
