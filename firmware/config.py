@@ -18,6 +18,7 @@ option_numbers null option_numbers
 transmission {} table transmission
 wifi null table wifi
 watchdog_s null number 0 3600
+security null security
 log "info" choice ["error","info","debug"]
 console true boolean
 """
@@ -69,6 +70,7 @@ observable false boolean
 max_age null whole 0 4294967295
 etag true boolean
 group true boolean
+protected true boolean
 """,
     "directory": """
 uri - directory
@@ -128,6 +130,12 @@ def _echo(value, where):
     return value if value is False else table(value, where, "echo")
 
 
+def _security(value, where):
+    import config_security  # who has no key files has no use for it
+
+    return config_security.check(value, where)
+
+
 def _option_numbers(value, where):
     """Numbers by the name of a profile's option; from now on that is what these options are."""
     from groupcoap import option_names
@@ -164,6 +172,7 @@ KINDS["hostname"] = _hostname
 KINDS["host"] = _host
 KINDS["ipv4"] = _ipv4
 KINDS["echo"] = _echo
+KINDS["security"] = _security
 KINDS["option_numbers"] = _option_numbers
 KINDS["resources"] = _resources
 
@@ -257,4 +266,7 @@ def load(path, on_board=False, defaults=None):
         raise ConfigError("%s: cannot be read (error %s)" % (path, e.errno))
     except ValueError:
         raise ConfigError("%s: expected JSON" % path)
-    return check(value, on_board, defaults)
+    found = check(value, on_board, defaults)
+    if found["security"]:
+        found["security"]["folder"] = path[: path.rfind("/") + 1]  # "" for the one in which the node was started
+    return found

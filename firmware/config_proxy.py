@@ -32,7 +32,7 @@ stands_in_for [] listed 16 table stand_in
 allow [] allow
 """,
     "client": """
-client - unicast
+client - client
 groups [] listed 16 group
 unicast true boolean
 exchanges null whole 1 255
@@ -71,6 +71,19 @@ def _path(value, where):
     return [segment.encode() for segment in segments]
 
 
+def _client(value, where):
+    """Who is served: an IP address as 4 or 16 bytes, or the name of a security context as text."""
+    try:
+        return KINDS["unicast"](value, where)
+    except ConfigError:
+        if value and isinstance(value, str):
+            from config_security import is_name
+
+            if is_name(value):
+                return value
+        raise
+
+
 def _allow(value, where):
     found = listed(value, where, "64", "table", "client")
     clients = []
@@ -89,7 +102,8 @@ def named(proxy):
             found.append(("proxy." + key, proxy[key][:16] if len(proxy[key]) > 6 else proxy[key][:4]))
     for i, client in enumerate(proxy["allow"]):
         where = "proxy.allow[%d]." % i
-        found.append((where + "client", client["client"]))
+        if not isinstance(client["client"], str):
+            found.append((where + "client", client["client"]))
         found += [(where + "groups[%d]" % j, group[:-2]) for j, group in enumerate(client["groups"])]
     for i, entry in enumerate(proxy["members"]):
         where = "proxy.members[%d]." % i
@@ -173,6 +187,10 @@ def check(found):
     if proxy["members"] and not proxy["cache_bytes"]:
         raise ConfigError("proxy.members: expected none without cache_bytes, as they are known for the cache")
     _check_hop(proxy["next_hop"], "proxy.next_hop", found)
+    for i, client in enumerate(proxy["allow"]):
+        if isinstance(client["client"], str) and not found["security"]:
+            expected = "an IPv4 or IPv6 address; the name of a security context needs `security`"
+            wrong("proxy.allow[%d].client" % i, expected, client["client"])
     taken = []
     hops = []  # of the entries whose servers are all named by Uri-Host
     for i, entry in enumerate(proxy["stands_in_for"]):
@@ -193,4 +211,5 @@ def check(found):
 
 TABLES.update(_TABLES)
 KINDS["path"] = _path
+KINDS["client"] = _client
 KINDS["allow"] = _allow

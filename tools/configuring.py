@@ -8,12 +8,10 @@ import asyncio
 import contextlib
 import copy
 import json
-import os
 import re
 import runpy
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -21,6 +19,9 @@ sys.path[:0] = [str(HERE / "lib"), str(HERE / "tools" / "cpython"), str(HERE / "
 
 import config  # noqa: E402
 import config_proxy  # noqa: E402
+import config_security  # noqa: E402
+import secret_file  # noqa: E402
+import security  # noqa: E402
 from config_schema import KINDS, TABLES, ConfigError  # noqa: E402
 from groupcoap import errors, numbers, option_names, uri  # noqa: E402
 from groupcoap.net.client import Client, RequestFailed  # noqa: E402
@@ -111,7 +112,7 @@ def place_of(key):
 def keys(role):
     """(key, default as JSON) of every key of this role, those in tables dotted."""
     for line in _schema(role):
-        within = _inside(line) if line[2] in ("table", "echo") else ()
+        within = _inside(line) if line[2] in ("table", "echo", "security") else ()
         yield from [(f"{line[0]}.{inner[0]}", inner[1]) for inner in within] or [(line[0], line[1])]
 
 
@@ -195,6 +196,20 @@ def check(value, on_board):
             option_names.renumber(name, number)
 
 
+def check_keys(value, path):
+    """Check the files of keys that the right configuration in this file names. Raises ConfigError."""
+    if value.get("security") is None:
+        return
+    names = []
+    for file in value["security"]["files"]:
+        kind, found = security.read(str(Path(path).parent / file))
+        if kind == "oscore":
+            names.append(found["name"])
+    clients = [entry["client"] for entry in value.get("proxy", {}).get("allow", ())]
+    is_name = config_security.is_name
+    security.check_clients([{"client": client if is_name(client) else None} for client in clients], names)
+
+
 def told(error):
     """What a ConfigError says, without the value where it could hold the password."""
     text = str(error)
@@ -256,19 +271,8 @@ def exposed(path):
 
 def write(path, value):
     """Write a configuration, for its owner's eyes only, as a whole or not at all. Raises Failed."""
-    path = Path(path)
     try:
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600
-        try:
-            with open(handle, "w") as f:
-                json.dump(value, f, indent=2)
-                f.write("\n")
-                f.flush()
-                os.fsync(handle)
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+        secret_file.write({path: json.dumps(value, indent=2) + "\n"}, force=True)
     except OSError as e:
         raise Failed(f"{path}: {e.strerror}") from None
 

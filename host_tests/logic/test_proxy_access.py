@@ -100,6 +100,28 @@ def test_clients_are_told_apart_by_their_whole_address():
         assert access.identify(Message(), one) is access.clients[0] and access.identify(Message(), two) is None
 
 
+def test_name_of_a_security_context_is_who_the_client_is():
+    from groupcoap.proxy.access import AllowList, Client
+
+    class Security:
+        def __init__(self, name):
+            self.name = name
+
+    def message(name=None):
+        m = Message()
+        m.security = None if name is None else Security(name)
+        return m
+
+    one = b"alic\x16\x33"  # an address that is read like a name
+    access = AllowList([Client("alic"), Client(OTHER[:-2])])
+    named, by_address = access.clients
+    assert access.identify(message("alic"), OTHER) is named
+    assert access.identify(message(), OTHER) is by_address
+    assert access.identify(message(), one) is None  # an address is no name, nor is a name an address
+    assert access.identify(message("bob"), OTHER) is None  # who is known by a name is not known by its address
+    assert access.identify(message(""), OTHER) is None
+
+
 # Requests a minute
 
 
