@@ -12,6 +12,12 @@ signatures 4 whole 1 16
 pairwise_answers false boolean
 check_signatures false boolean
 echo_freshness false boolean
+towards [] listed 8 table towards
+"""
+TABLES["towards"] = """
+context - context
+address - unicast
+port 5683 whole 1 65535
 """
 
 NAME = "a name of 1 to 32 letters, digits, hyphens, dots and underscores, a letter first"
@@ -23,6 +29,10 @@ def is_name(value):
     if not isinstance(value, str) or not 0 < len(value) <= 32 or value[0] in _MORE:
         return False
     return all("a" <= c <= "z" or "A" <= c <= "Z" or c in _MORE for c in value)
+
+
+def _context(value, where):
+    return value if is_name(value) else wrong(where, NAME, value)
 
 
 def _file(value, where):
@@ -42,3 +52,4 @@ def check(value, where):
 
 
 KINDS["file"] = _file
+KINDS["context"] = _context

@@ -37,7 +37,12 @@ def build(node, config):
             text = addresses.address_text(address)
             raise ValueError("proxy.%s: %s cannot be bound (error %s)" % (key, text, e.errno))
 
-    downstream = endpoint(own, config["recent_messages"], token_slots=1, outgoing=2, parameters=down)
+    more = {}
+    if config["security"]:
+        import protection
+
+        more = protection.sizes
+    downstream = endpoint(own, config["recent_messages"], token_slots=1, outgoing=2, parameters=down, **more)
     slots = config["token_slots"]
     upstream = endpoint(
         (proxy["upstream_address"] or config["address"]) + b"\0\0",
@@ -46,6 +51,7 @@ def build(node, config):
         token_slots=slots,
         kept_answers=1,
         outgoing=max(2, min(4, slots // 4)),
+        overhead=more.get("overhead", 0),
         parameters=Parameters(*timing, nstart=proxy["nstart"] or slots),
     )
     relay = Relay(downstream, upstream, _held(proxy, slots), proxy["held_bytes"])
@@ -84,16 +90,21 @@ def build(node, config):
         for address in roles[0].addresses():
             if address != own:
                 sizes = {"token_slots": 1, "kept_answers": 4, "outgoing": 1, "parameters": down}
+                sizes.update(more)
                 other = endpoint(address, 16, "stands_in_for", downstream.buf, **sizes)
                 relay.serve(other)
                 roles.append(ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings))
     for role in roles:
         role.down.role = role
+    gates = []
+    if config["security"]:
+        downs = [role.down for role in roles]
+        gates = protection.proxy(node, relay, downs, proxy["mode"] != "forward", config)
 
     node.moved.append(relay.move)
     from groupcoap.proxy.status import Status
 
-    node.status = Status(roles, platform.clock, node.lost, proxy["status"]).read
+    node.status = Status(roles, platform.clock, node.lost, proxy["status"], gates).read
     return downstream
 
 

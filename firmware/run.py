@@ -37,6 +37,7 @@ def load_keys(config):
         found["loaded"] = security.load(found, folder, store, proxy)
         if proxy:
             security.check_clients(config["proxy"]["allow"], found["loaded"][2])
+        security.check_towards(found["towards"], found["loaded"][2])
     except OSError as e:
         raise ValueError("security.state: %s cannot be made (error %s)" % (found["state"], e.errno))
     finally:

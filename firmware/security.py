@@ -262,3 +262,11 @@ def check_clients(allow, names):
         if isinstance(name, str) and name not in names:
             expected = "the name of a security context (%s)" % (", ".join(names) or "there is none")
             raise ConfigError('proxy.allow[%d].client: expected %s, not "%s"' % (i, expected, name))
+
+
+def check_towards(towards, names):
+    """Is each context that is shared with a next hop one of these? Raises ConfigError."""
+    for i, entry in enumerate(towards):
+        if entry["context"] not in names:
+            expected = "the name of a security context (%s)" % (", ".join(names) or "there is none")
+            raise ConfigError('security.towards[%d].context: expected %s, not "%s"' % (i, expected, entry["context"]))

@@ -41,6 +41,11 @@ def parameters(config):
 def build(node, config):
     """Make the server of this configuration on `node`; gives its endpoint. Raises OSError where a socket fails."""
     address = config["address"] + bytes((config["port"] >> 8, config["port"] & 255))
+    sizes = {}
+    if config["security"]:
+        import protection
+
+        sizes = protection.sizes
     resources = config["resources"]
     observers = config["observers"] if any(entry["observable"] for entry in resources.values()) else 0
     endpoint = node.endpoint(
@@ -52,6 +57,7 @@ def build(node, config):
         recent_messages=config["recent_messages"],
         outgoing=2 if observers or config["resource_directory"] else 1,
         parameters=parameters(config),
+        **sizes,
     )
     echo = None
     if config["echo"] and config["groups"]:
@@ -84,9 +90,12 @@ def build(node, config):
             interface=entry["if"],
             title=entry["title"],
             accepts=(None, entry["content_format"]),
+            protected=entry["protected"],
         )
         value = Value(resource, entry["value"], server.etag if entry["etag"] else None)
         server.add(resource, GET=value.get, PUT=value.put)
+    if config["security"]:
+        protection.server(endpoint, server, config)
     for group in config["groups"]:
         membership = server.join(int(config["leisure_s"] * 1000 + 0.5), group)
         node.join(endpoint, group, membership, config["multicast_interface"])

@@ -46,7 +46,8 @@ _ACKED = const(8)
 class Endpoint:
     """transmit(buf, length, peer) sends a datagram from this endpoint's own address; entropy(n) gives n random bytes.
 
-    The rest are sizes of tables: slots, and bytes for what a slot holds; parameters: a `parameters.Parameters`. buf:
+    The rest are sizes of tables: slots, and bytes for what a slot holds; overhead: bytes by which a message may be
+    longer when it goes, being protected; parameters: a `parameters.Parameters`. buf:
     the buffer to write messages in, max_message bytes, which several endpoints may share.
     """
 
@@ -62,6 +63,7 @@ class Endpoint:
         outgoing=4,
         max_message=MAX_MESSAGE,
         address_bytes=6,
+        overhead=0,
         parameters=DEFAULT,
         buf=None,
     ):
@@ -76,7 +78,7 @@ class Endpoint:
         self.recent = Recent(recent_messages, address_bytes, timers, parameters)
         young = parameters.max_transmit_span + parameters.ack_timeout
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers, young)
-        self.outgoing = Outgoing(outgoing, max_message, self._transmit, timers, entropy, parameters)
+        self.outgoing = Outgoing(outgoing, max_message + overhead, self._transmit, timers, entropy, parameters)
         self.routes = bytearray(_ROUTE)
         self.receive = self._make_receive()
         self.gate = None  # an `oscore.gate.Gate`, which is then between the role and the messages

@@ -28,6 +28,7 @@ SUPPRESS = 8 | 16 | EMPTY
 
 
 _MORE = ("max_age", "rt", "accepts", "interface", "title", "size", "suppress", "bases", "attributes")
+_MORE += ("protected",)
 
 
 def close(body):
@@ -80,12 +81,14 @@ class Resource:
 
     content_format: of its 2.05 responses; group: does it answer group requests? More by name: max_age (s); accepts: a
     tuple of the formats that its requests may have; suppress: what it does not say to a group; rt, interface, title,
-    size, bases, attributes: for /.well-known/core (see `links`). Raises TypeError for another name.
+    size, bases, attributes: for /.well-known/core (see `links`); protected: must requests come protected, where the
+    endpoint has a gate that demands it? Raises TypeError for another name.
     """
 
     # What most resources do not have takes no memory in them.
     max_age = rt = accepts = interface = title = size = tag = None
     suppress = SUPPRESS
+    protected = True
     bases = attributes = ()
 
     def __init__(self, path, content_format=None, group=False, observable=False, **more):

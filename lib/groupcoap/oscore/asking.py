@@ -45,6 +45,7 @@ class Asking:
     def __init__(self, endpoint, jobs, clock):
         self.endpoint = endpoint
         self.put = endpoint.transmit  # to the wire
+        self.relays = False  # is it a proxy's, so that it must know every option of what it protects?
         self.towards = {}  # packed address of the next hop: the Context shared with it
         self.keeping = -1  # where the next message is kept (Endpoint.keep)
         self.now = 0
@@ -158,7 +159,7 @@ class Asking:
         return self._last(hop, m, (exchange,), peer, sending, slot)
 
     def _last(self, hop, m, layers, peer, sending, slot):
-        exchange, sealing = hop.seal_request(m, self._outer)
+        exchange, sealing = hop.seal_request(m, self._outer, self.relays)
         sealing.finish()
         self._opens(slot, layers + (exchange,))
         return self._emit(self._outer.buf, self._outer.end, peer, sending, -1)

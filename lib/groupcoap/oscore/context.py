@@ -96,6 +96,10 @@ class Context:
         self._open = cls(derive(master_secret, master_salt, self.recipient_id, self.id_context, algorithm, "Key", size))
         self._start = b"\x85\x01" + dumps((algorithm,))
 
+    def distrust(self):
+        """Requests may have come that are not known of any more: they are to be told from replays by Echo."""
+        self.window.valid = False
+
     def seal_request(self, m, out, relayed=False):
         """Write the request m (a plain Message) into the Writer `out`, protected: (Exchange, Sealing).
 

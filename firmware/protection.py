@@ -1,0 +1,78 @@
+"""Puts gates on a node's endpoints, as `security` in its configuration says: what comes and goes is then protected.
+
+`sizes` is what such an endpoint needs besides. Who was up before does not know which requests it has had then: it has
+them said again with an Echo option (RFC 8613 Appendix B.1.2).
+"""
+
+from groupcoap.net import platform
+from groupcoap.oscore.freshness import Challenges
+from groupcoap.oscore.gate import Gate
+
+# A message may have as many bytes more as its protection takes; answers are kept whole, as they cannot be made again.
+sizes = {"overhead": 128, "kept_answers": 4, "kept_bytes": 1280}
+
+
+def _contexts(found):
+    # The contexts, and what they begin with: a record of the sequence numbers tells whether there was a time before.
+    contexts = found["loaded"][0]
+    for each in list(contexts.contexts) + list(contexts.groups):
+        if each.sequence is None:
+            continue  # a silent server's
+        if each.sequence.number or found["echo_freshness"]:
+            each.distrust()
+        if not each.sequence.number:
+            each.sequence.take()  # so that there is a record from now on
+    return contexts
+
+
+def _gate(endpoint, found, contexts, required, **how):
+    gate = Gate(
+        endpoint,
+        contexts,
+        found["exchanges"],
+        found["signatures"],
+        platform.clock,
+        required if found["required"] else None,
+        freshness=Challenges(endpoint.entropy),
+        **how,
+    )
+    gate.pairwise_answers = found["pairwise_answers"]
+    _towards(gate, found)
+    return gate
+
+
+def _towards(gate, found):
+    contexts = {context.name: context for context in found["loaded"][0].contexts}
+    for entry in found["towards"]:
+        gate.towards[entry["address"] + bytes((entry["port"] >> 8, entry["port"] & 255))] = contexts[entry["context"]]
+
+
+def server(endpoint, role, config):
+    """Protect what this endpoint serves."""
+    found = config["security"]
+    open_to_all = [resource.hash for resource in role.resources.values() if not resource.protected]
+
+    def required(m):
+        return m.path not in open_to_all or role.abbreviated(m)
+
+    _gate(endpoint, found, _contexts(found), required)
+
+
+def proxy(node, relay, downs, reverse, config):
+    """Protect what clients send to these endpoints of a proxy, and what goes on to the next one."""
+    found = config["security"]
+    contexts = _contexts(found)
+    gates = [_gate(down, found, contexts, lambda m: True, relays=True, stranger=reverse) for down in downs]
+    upstream = relay.upstream
+    if found["towards"]:
+        from groupcoap.oscore.asking import Asking
+
+        asking = Asking(upstream, found["signatures"], platform.clock)
+        asking.relays = True
+        _towards(asking, found)
+        gates.append(asking)
+    if found["check_signatures"]:
+        from groupcoap.oscore.checking import Checking
+
+        gates.append(Checking(relay, found["loaded"][1], found["signatures"], platform.clock))
+    return gates
