@@ -144,7 +144,7 @@ class World:
         for name, value in named.items():
             if value is not None:
                 command += f"--{name}", str(value)
-        command += ["--key", proxy_key] if proxy_key else []
+        command += ["--proxy-key", proxy_key] if proxy_key else []
         return command + ["--deterministic"] * deterministic + ["--non"] * non + ["--json"]
 
     def assert_sent(self, key, count):
