@@ -53,7 +53,8 @@ class AllowList:
 
     def __init__(self, clients):
         self.clients = clients
-        self._by_name = {client.name: client for client in clients}
+        self._by_name = {client.name: client for client in clients if isinstance(client.name, str)}
+        self._by_address = {client.name: client for client in clients if not isinstance(client.name, str)}
         self.groups = any(client.groups for client in clients)  # is any group enabled at all?
         self.reasons = {}  # why requests were refused: how many, by a word
 
@@ -62,4 +63,4 @@ class AllowList:
 
         name: of the security context that m came under; by its address alone nobody is then known.
         """
-        return self._by_name.get(peer[:-2] if name is None else name)
+        return self._by_address.get(peer[:-2]) if name is None else self._by_name.get(name)
