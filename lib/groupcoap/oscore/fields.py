@@ -99,7 +99,7 @@ def merge(m, inner, out, adjacent, observe=-1):
 
     Header and token are m's, the code and the payload `inner`'s, and the options `inner`'s with those outer ones of m
     that stay (`classes.outer_stays`) and that `inner` does not have. observe: the value of `inner`'s Observe option
-    from now on; -1 leaves it. Raises ValueError where `out` is too small.
+    from now on; -1 leaves it, -2 leaves it out. Raises ValueError where `out` is too small.
     """
     request = inner.code < 32
     out.begin(m.type(), inner.code, m.mid(), m.buf, 4, m.buf[0] & 15)
@@ -115,9 +115,9 @@ def merge(m, inner, out, adjacent, observe=-1):
             continue
         while outside == number:
             outside = m.step()
-        if number == n.OBSERVE and observe >= 0:
-            out.option_uint(number, observe)
-        else:
+        if number != n.OBSERVE or observe == -1:
             out.copy_option(inner, number)
+        elif observe >= 0:
+            out.option_uint(number, observe)
         number = inner.step()
     out.copy_payload(inner)
