@@ -160,8 +160,9 @@ def decoded(work, data):
         if not x:
             raise ValueError("not a public key: x is 0, its sign 1")
         x = P - x
-    for _ in range(3):
-        run(work, _DOUBLE, 0, _DOUBLE_SHORT)
+    # Four times a point of order 8, 4, 2 or 1 is one of the two whose x is 0.
+    run(work, _DOUBLE, 0, _DOUBLE_SHORT)
+    run(work, _DOUBLE, 0, _DOUBLE_SHORT)
     if not value(work, _X):
         raise ValueError("not a public key: a point of small order")
     return x.to_bytes(32, "little") + y
