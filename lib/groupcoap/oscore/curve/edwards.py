@@ -75,12 +75,12 @@ _PLUS = _addition(_Q0, _Q1, _SUB, _ADD, _MUL)
 _MINUS = _addition(_Q1, _Q0, _ADD, _SUB, _MUL)
 _PLUS_AFFINE = _addition(_Q0, _Q1, _SUB, _ADD, _ADD)
 _MINUS_AFFINE = _addition(_Q1, _Q0, _ADD, _SUB, _ADD)
-_OPERAND = bytes((
+_OPERAND = bytes((  # the current point as a second operand
     _ADD, _Q0, _Y, _X,
     _SUB, _Q1, _Y, _X,
     _MUL, _Q2, _T, _D2,
     _ADD, _Q3, _Z, _Z,
-))  # the current point as a second operand  # fmt: skip
+))  # fmt: skip
 _NEGATIVE = bytes((_SUB, _N + 3, _N + 2, _N + 2, _SUB, _N + 3, _N + 3, _N + 2))  # 0 - Q2, beside it
 _PRODUCT = bytes((_MUL, _T, _X, _Y))
 _AFFINE = bytes((_MUL, _X, _X, _POWER + POWER, _MUL, _Y, _Y, _POWER + POWER))
