@@ -49,6 +49,8 @@ class Exchange:
         self.own_piv = False
         self.pairwise = False
         self.window = None  # the one that the request's number belongs to
+        self.request_hash = None  # of a deterministic request
+        self.inner_observe = False  # has a deterministic request an inner Observe option alone?
         self._answered = False
         self._servers = servers
         self._windows = None

@@ -83,17 +83,14 @@ class Opening:
         if length > 3:
             raise undecrypted()
         value = inner.uint() if length >= 0 else -1
-        if not self.request:
-            value = self._notification(value)
+        value = self._registration(value) if self.request else self._notification(value)
         try:
-            merge(m, inner, out, exchange.context.adjacent, -1 if self.request else value)
+            merge(m, inner, out, exchange.context.adjacent, value)
         except ValueError:
             raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
         if not self.request:
             exchange.take_response(self.server, self.piv)
             return self.member
-        exchange.observe = value if value >= 0 else None
-        exchange.outer_observe = m.find(n.OBSERVE) >= 0
         if exchange.window is not None and not exchange.window.take(int.from_bytes(self.piv, "big")):
             exchange.fresh = False
             exchange.own_piv = True
@@ -108,6 +105,13 @@ class Opening:
             if not exchange.window.check(int.from_bytes(self.piv, "big")):
                 raise replayed()
 
+    def _registration(self, value):
+        """Note the request's Observe option, of this value or -1, in its Exchange: what `merge` makes of it."""
+        exchange = self.exchange
+        exchange.observe = value if value >= 0 else None
+        exchange.outer_observe = self.m.find(n.OBSERVE) >= 0
+        return -1
+
     def _notification(self, value):
         """Check the response's place among the others: the value of its Observe option for the client, or -1.
 
@@ -121,13 +125,22 @@ class Opening:
             return -1
         return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0
 
+    def probe(self):
+        """Raises Rejected if the ciphertext is not authentic; what it says is not kept."""
+        self._copy()
+        if self.cipher.open(self.nonce, self.aad, _work, _AT, self.length) < 0:
+            raise undecrypted()
+        self._copy()
+
+    def _copy(self):
+        if self.length > LONGEST:
+            raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
+        copy(_work, _AT, self.m.buf, self.m.end - self.m.payload_length(), self.length)
+
     def _decrypt(self):
         """The plaintext as a Message, without options of its own header but for the code. Raises Rejected."""
-        length = self.length
-        if length > LONGEST:
-            raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
-        copy(_work, _AT, self.m.buf, self.m.end - self.m.payload_length(), length)
-        length = self.cipher.open(self.nonce, self.aad, _work, _AT, length)
+        self._copy()
+        length = self.cipher.open(self.nonce, self.aad, _work, _AT, self.length)
         if length < 1:
             raise undecrypted()
         self.verify(_work, _AT, length)
