@@ -51,6 +51,7 @@ def test_a_request_is_taken_once_and_in_any_order_within_the_window():
     for i in (4, 5, 10, 35, 39, 0, 3, 7):  # the last three are too old by now
         assert why(open_request, server, requests[i]) == REPLAY, i
     open_request(server, requests[8])
+    assert why(Contexts([server]).open_request, message(requests[8])) == REPLAY  # before anything is decrypted
 
 
 def test_two_openings_of_one_request_give_one_exchange():
@@ -188,6 +189,8 @@ def test_observe_is_seen_from_outside_and_fetch_and_content_with_it():
     assert plain == request(REGISTER)
     data = seal_response(theirs, notification())
     assert packet(data).code == n.CONTENT and packet(data).option(n.OBSERVE) == b"\7"
+    longer = seal_response(theirs, notification(value=b"\7\7\7"))
+    assert len(packet(longer).payload) == len(packet(data).payload)  # the inner one of a notification is empty
     _, theirs = exchange([(n.OBSERVE, b"\1"), (n.URI_PATH, b"temp")])
     assert theirs.observe == 1
 
