@@ -8,7 +8,6 @@ nothing is sent.
 from micropython import const
 
 from .. import numbers as n
-from ..endpoint import MAX_DATAGRAM
 from ..hot import answer, copy, same
 from ..message import encoded
 from .asking import Asking
@@ -136,6 +135,8 @@ class Gate(Asking):
             exchange = job.opening.finish(self._inner)
         except Rejected as e:
             self.refused += 1
+            if e.exchange is not None:  # it was opened, and is refused by who opened it
+                layers = (e.exchange,) + layers
             self._answer(job.message, peer, group, layers, e.code, _STALE, e.text.encode())
             return
         finally:
@@ -267,8 +268,6 @@ class Gate(Asking):
             end = 4 + (m.buf[0] & 15)
             copy(self._outer.buf, 0, m.buf, 0, end)
             self._outer.buf[1] = n.BAD_GATEWAY
-            if self._between is None:
-                self._between = bytearray(MAX_DATAGRAM)
-            copy(self._between, 0, self._outer.buf, 0, end)
-            m.parse(self._between, end)
+            copy(self._spare().buf, 0, self._outer.buf, 0, end)
+            m.parse(self._between.buf, end)
             exchange.seal(m, self._outer).finish()

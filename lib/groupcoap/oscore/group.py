@@ -61,6 +61,7 @@ class Group:
     """
 
     adjacent = False
+    signs = True  # what it protects may take long, and so may what it opens
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class Group:
         self.group_encryption = None if group_encryption is None else algorithm(group_encryption)
         self.has_group_mode = group_encryption is not None and signature is not None
         self.has_pairwise_mode = aead is not None and key_agreement is not None
+        self.pairwise = self.has_pairwise_mode and key is not None  # may an answer be in pairwise mode?
         used = [each for each in (self.aead, self.group_encryption) if each is not None]
         self._check(master_secret, min([13] + [each.nonce_length for each in used]) - 6)
         self._secret = bytes(master_secret)
@@ -148,6 +150,11 @@ class Group:
                 raise ValueError("group %s: Sender ID of %d bytes, expected at most %d" % (name, len(id), longest))
         if len(set(ids)) < len(ids) or len(set(keys)) < len(keys):
             raise ValueError("group %s: two have one Sender ID or one key" % name)
+
+    def distrust(self):
+        """Requests may have come that are not known of any more: they are to be told from replays by Echo (§9)."""
+        for member in self.members:
+            member.window.valid = False
 
     # What `Contexts` and `Exchange` ask of a context
 
