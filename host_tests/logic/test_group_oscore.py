@@ -369,7 +369,7 @@ def test_no_room():
 def test_no_room_is_found_out_before_the_keys_are():
     alice = group_of(0)
     try:
-        alice.seal_request(message(request()), writer(24), to=alice.members[0])
+        alice.seal_request(message(request()), writer(27), to=alice.members[0])
         raise AssertionError
     except ValueError:
         pass

@@ -155,6 +155,7 @@ def test_an_observe_option_for_the_server_alone():
     protected = seal_response(exchange, response())
     assert packet(protected).option(n.OBSERVE) is None
     assert answer(asked, protected)[1] == response()  # which has an inner Observe option
+    assert why(answer, asked, protected) == REPLAY
     protected = seal_response(exchange, response(((n.OBSERVE, b"\x01"),)))  # from who observes for others
     assert packet(protected).option(n.OBSERVE) is None and answer(asked, protected)[1] == response()
     plainly, _ = seal_request(alice, request(), to=DETERMINISTIC)
