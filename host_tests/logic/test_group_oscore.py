@@ -97,6 +97,7 @@ def test_a_pairwise_request_answered_in_group_mode_is_from_whom_was_asked():
     hall._sender_key = kitchen._sender_key
     hall.credential = kitchen.credential
     exchange._answered = False
+    asked._oldest = None  # as if nobody had answered yet
     assert why(answer, asked, seal_response(exchange, response())) == UNDECRYPTED
 
 

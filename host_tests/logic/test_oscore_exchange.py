@@ -51,6 +51,7 @@ def test_a_request_is_taken_once_and_in_any_order_within_the_window():
     for i in (4, 5, 10, 35, 39, 0, 3, 7):  # the last three are too old by now
         assert why(open_request, server, requests[i]) == REPLAY, i
     open_request(server, requests[8])
+    assert why(Contexts([server]).open_request, message(requests[8])) == REPLAY  # before anything is decrypted
 
 
 def test_two_openings_of_one_request_give_one_exchange():
@@ -131,6 +132,20 @@ def test_a_server_without_a_valid_window_hears_but_does_not_trust():
     assert theirs.fresh and piv(seal_response(theirs, response())) is None
 
 
+def test_two_requests_that_were_both_proved_fresh():
+    client, server = ends()
+    server.window.valid = False
+    data = [seal_request(client, request(mid=i))[1] for i in range(3)]
+    older, one, same, later = [open_request(server, data[i])[0] for i in (0, 1, 1, 2)]
+    one.recover()
+    for exchange in (same, older):
+        assert why(exchange.recover) == REPLAY and not exchange.fresh
+    later.recover()
+    assert later.fresh
+    for each in data:
+        assert why(open_request, server, each) == REPLAY
+
+
 def test_a_client_takes_each_response_once():
     ours, theirs = exchange()
     first, second, third, fourth = [seal_response(theirs, response(payload=bytes((65 + i,)))) for i in range(4)]
@@ -188,6 +203,8 @@ def test_observe_is_seen_from_outside_and_fetch_and_content_with_it():
     assert plain == request(REGISTER)
     data = seal_response(theirs, notification())
     assert packet(data).code == n.CONTENT and packet(data).option(n.OBSERVE) == b"\7"
+    longer = seal_response(theirs, notification(value=b"\7\7\7"))
+    assert len(packet(longer).payload) == len(packet(data).payload)  # the inner one of a notification is empty
     _, theirs = exchange([(n.OBSERVE, b"\1"), (n.URI_PATH, b"temp")])
     assert theirs.observe == 1
 
