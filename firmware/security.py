@@ -215,12 +215,14 @@ class _Maker:
         del found["private_key"]
         found["members"] = self.members(found, where)
         self.groups.append(Group(key=key, sequence=sequence, **found))
+        for member in found["members"]:
+            member.window.valid = False  # §9 of draft-ietf-core-oscore-groupcomm, as for a Context
 
     def checker(self, found, where, path):
-        from groupcoap.oscore.checker import Checker
-
         self.once((2, found.pop("name")), where + ".name", path)
         self.once((3, found["gid"]), where + ".gid", path)
+        from groupcoap.oscore.checker import Checker
+
         found["members"] = self.members(found, where)
         algorithms = [found.pop(key) for key in ("aead", "group_encryption", "signature", "key_agreement")]
         self.checkers.append(Checker(algorithms=algorithms, **found))

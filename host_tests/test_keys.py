@@ -519,6 +519,7 @@ def test_a_group_without_members_or_signatures_exports_none(folder):
     folder("group", "new", "building", "--mode", "pairwise")
     assert "no members yet" in folder.refused("group", "export", "building")
     assert "group mode" in folder.refused("group", "export", "building", "--checker")
+    assert "group mode" in folder.refused("group", "add", "building", "lamp", "--silent")
 
 
 @pytest.mark.parametrize(
@@ -553,3 +554,80 @@ def test_a_managers_file_that_others_may_read_is_refused(group):
 def test_help_has_examples(arguments, folder):
     shown = folder(*arguments, "--help")
     assert shown.startswith("usage: ") and "examples:" in shown
+
+
+# What the files are good for
+
+
+class Store:
+    def read(self, name):
+        return None
+
+    def write(self, name, data):
+        pass
+
+
+def contexts(folder, *files):
+    """The contexts of a node whose configuration names these."""
+    settings = {"files": [f"keys/{file}.json" for file in files], "sequence_ahead": 64}
+    return security.load(settings, f"{folder.path}/", Store())[0]
+
+
+def finish(steps):
+    while not steps.step():
+        pass
+    return steps
+
+
+def sent(seal, opener, code=1):
+    """A message that one seals and another opens: (the exchange of the one, that of the other), payload checked."""
+    from groupcoap.message import Message, Writer
+
+    plain, buf, out = (Writer(bytearray(1280)) for _ in range(3))
+    plain.begin(1, code, 7, b"tok")
+    plain.payload(b"hello")
+    m = Message()
+    m.parse(plain.buf, plain.end)
+    exchange, sealing = seal(m, buf)
+    finish(sealing).finish()
+    protected = Message()
+    protected.parse(buf.buf, buf.end)
+    found = finish(opener(protected)).finish(out)
+    assert b"hello" in bytes(out.buf[: out.end]) and b"hello" not in bytes(buf.buf[: buf.end])
+    return exchange, found
+
+
+def test_what_one_node_protects_the_other_opens(folder):
+    folder("keygen", "alice", "proxy")
+    alice, proxy = contexts(folder, "alice--proxy").contexts[0], contexts(folder, "proxy--alice")
+    _, found = sent(alice.seal_request, proxy.open_request)
+    assert found.name == "alice"
+
+
+def test_what_a_member_protects_another_opens(group):
+    group("group", "add", "building", "alice", "--credential", "keys/alice.credential")
+    group("group", "add", "building", "lamp", "--silent")
+    group("group", "export", "building")
+    alice = contexts(group, "alice.key", "alice--building").groups[0]
+    for name in ("kitchen--building", "lamp--building"):
+        _, found = sent(alice.seal_request, contexts(group, name).open_request)
+        assert found.name == "alice"
+    hall = contexts(group, "hall--building")
+    to = [member for member in alice.members if member.name == "hall"][0]
+    _, found = sent(lambda m, out: alice.seal_request(m, out, to=to), hall.open_request)
+    assert found.name == "alice"
+
+
+def test_who_was_taken_out_opens_nothing_after_a_rekeying(group):
+    from groupcoap.oscore.errors import Rejected
+
+    group("group", "export", "building")
+    old = contexts(group, "hall--building")
+    group("group", "rekey", "building", "--remove", "hall")
+    group("group", "add", "building", "cellar")
+    group("group", "export", "building", "--force")
+    kitchen = contexts(group, "kitchen--building").groups[0]
+    _, found = sent(kitchen.seal_request, contexts(group, "cellar--building").open_request)
+    assert found.name == "kitchen"
+    with pytest.raises(Rejected):
+        sent(kitchen.seal_request, old.open_request)
