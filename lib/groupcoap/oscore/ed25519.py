@@ -92,11 +92,12 @@ class PublicKey(Steps):
                 self.step()
 
     def _work(self):
-        work = workspace(edwards.SLOTS + 9)
+        work = workspace(edwards.SLOTS)
         point = yield from edwards.decoded(work, self.data)
         self.points = point
+        work = None  # not kept until the first verification
         yield
-        self.points = yield from edwards.apart(work, point)
+        self.points = yield from edwards.apart(workspace(edwards.SLOTS + 9), point)
 
 
 class Signing(Steps):

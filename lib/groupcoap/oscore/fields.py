@@ -6,10 +6,11 @@ keys: a plain context and a group's use the same two.
 """
 
 from .. import numbers as n
-from ..message import encoded, insert
+from ..message import encoded, insert, with_options
 from ..options import table
 from .classes import CLASS_E, CLASS_I, class_of, is_proxied, outer_stays, specified
 from .errors import Rejected
+from .target import is_named, split
 
 
 def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inner=None):
@@ -17,15 +18,19 @@ def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inne
 
     m: the plain Message; code: the outer code; put: outer options besides those of m, pairs (number, bytes) by rising
     number, of which the OSCORE option is one; adjacent: is the message for the next hop? relayed: does this endpoint
-    relay m, so that it must know all of its options? observe: is an outer Observe option wanted, if m has one? inner:
-    pairs that stand in the plaintext for m's options `PROXY_URI` and `PROXY_CRI` (`target.split`).
+    relay m, so that it must know all of its options? observe: is an outer Observe option wanted, if m has one? inner: options that a
+    response has inside besides, pairs by rising number.
 
     An outer Observe has the value of m; the inner one of a response is empty (§4.1.3.5). No-Response is inner, and
     outer too where it says 26 (§4.1.3.6). Of Block, Max-Age, Echo, … those of m are inner (§4.1.3).
 
-    Raises ValueError where `out` is too small; Rejected for an unknown option of what is relayed.
+    Raises ValueError where `out` is too small, or Proxy-Uri or Proxy-Cri malformed; Rejected for an unknown option of
+    what is relayed.
     """
     request = m.code < 32
+    if request and not adjacent and is_named(m):
+        outer, inner = split(m)
+        put = with_options(put, outer)
     out.begin(m.type(), code, m.mid(), m.buf, 4, m.buf[0] & 15)
     proxied = adjacent and is_proxied(m)
     at = 0
@@ -46,7 +51,7 @@ def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inne
             elif number != n.NO_RESPONSE or m.uint() != 26:
                 continue
         elif inner is not None and number in (n.PROXY_URI, n.PROXY_CRI):
-            continue  # its authority is in `put`
+            continue
         out.copy_option(m, number)
     start = out.end + 1
     if start >= out.size:

@@ -97,7 +97,7 @@ class Opening:
         return exchange
 
     def _registration(self, value):
-        """Note the request's Observe option (value: the inner one's, or -1) in its Exchange: what `merge` makes of it."""
+        """Note the request's Observe option, of this value or -1, in its Exchange: what `merge` makes of it."""
         exchange = self.exchange
         exchange.observe = value if value >= 0 else None
         exchange.outer_observe = self.m.find(n.OBSERVE) >= 0
