@@ -219,10 +219,10 @@ class _Maker:
             member.window.valid = False  # §9 of draft-ietf-core-oscore-groupcomm, as for a Context
 
     def checker(self, found, where, path):
-        self.once((2, found.pop("name")), where + ".name", path)
-        self.once((3, found["gid"]), where + ".gid", path)
         from groupcoap.oscore.checker import Checker
 
+        self.once((2, found.pop("name")), where + ".name", path)
+        self.once((3, found["gid"]), where + ".gid", path)
         found["members"] = self.members(found, where)
         algorithms = [found.pop(key) for key in ("aead", "group_encryption", "signature", "key_agreement")]
         self.checkers.append(Checker(algorithms=algorithms, **found))

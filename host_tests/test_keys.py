@@ -510,6 +510,11 @@ def test_a_private_key_given_as_a_credential_is_not_shown(made):
     assert "--credential: " in made.refused("group", "add", "building", "x", "--credential", key)
 
 
+def test_a_credential_whose_key_signs_for_nobody_is_refused(made):
+    weak = keys.credential_of("x", b"\1" + bytes(31)).hex()
+    assert "a point of small order" in made.refused("group", "add", "building", "x", "--credential", weak)
+
+
 def test_the_same_credential_is_no_second_member(group):
     group("group", "add", "building", "alice", "--credential", "keys/alice.credential")
     assert "another" in group.refused("group", "add", "building", "x", "--credential", "keys/alice.credential")
@@ -567,10 +572,14 @@ class Store:
         pass
 
 
-def contexts(folder, *files):
-    """The contexts of a node whose configuration names these."""
+def loaded(folder, *files):
+    """(contexts, checkers, names) of a node whose configuration names these."""
     settings = {"files": [f"keys/{file}.json" for file in files], "sequence_ahead": 64}
-    return security.load(settings, f"{folder.path}/", Store())[0]
+    return security.load(settings, f"{folder.path}/", Store())
+
+
+def contexts(folder, *files):
+    return loaded(folder, *files)[0]
 
 
 def finish(steps):
@@ -579,7 +588,7 @@ def finish(steps):
     return steps
 
 
-def sent(seal, opener, code=1):
+def sent(seal, opener, checker=None, code=1):
     """A message that one seals and another opens: (the exchange of the one, that of the other), payload checked."""
     from groupcoap.message import Message, Writer
 
@@ -592,6 +601,9 @@ def sent(seal, opener, code=1):
     finish(sealing).finish()
     protected = Message()
     protected.parse(buf.buf, buf.end)
+    if checker is not None:
+        checked = finish(checker.check_request(protected))
+        assert checked.valid and checked.member.name == "alice"
     found = finish(opener(protected)).finish(out)
     assert b"hello" in bytes(out.buf[: out.end]) and b"hello" not in bytes(buf.buf[: buf.end])
     return exchange, found
@@ -609,8 +621,11 @@ def test_what_a_member_protects_another_opens(group):
     group("group", "add", "building", "lamp", "--silent")
     group("group", "export", "building")
     alice = contexts(group, "alice.key", "alice--building").groups[0]
+    group("group", "export", "building", "--checker")
+    _, (checker,), names = loaded(group, "building.checker")
+    assert names == []
     for name in ("kitchen--building", "lamp--building"):
-        _, found = sent(alice.seal_request, contexts(group, name).open_request)
+        _, found = sent(alice.seal_request, contexts(group, name).open_request, checker)
         assert found.name == "alice"
     hall = contexts(group, "hall--building")
     to = [member for member in alice.members if member.name == "hall"][0]

@@ -176,6 +176,7 @@ RIGHT_TOGETHER = [
     ([key(), group(private_key=None)], [0, 1, 0, []]),
     ([group(aead=None, key_agreement=None, group_encryption=-65534, members=[])], [0, 1, 0, []]),
     ([group(signature=None, group_encryption=None, master_salt="aa")], [0, 1, 0, []]),
+    ([checker(members=[member()]), group(), oscore()], [1, 1, 1, ["alice"]]),
     ([oscore(master_secret=SECRET.upper(), sender_id="", id_context=None, algorithm=30)], [1, 0, 0, ["alice"]]),
 ]
 
