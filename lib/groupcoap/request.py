@@ -5,6 +5,8 @@ block-wise transfer is a row of requests under one object, each with a fresh Mes
 slot. All of them hang on a `client.Client`, which knows whose turn it is.
 """
 
+from micropython import const
+
 from . import block, options
 from . import numbers as n
 from .message import insert, uint_bytes
@@ -13,6 +15,7 @@ from .timers import after
 from .tokens import ROW, TOKEN_LENGTH
 from .transfer import CHANGED, Download, Upload
 
+_CHALLENGES = const(4)  # that a request answers where there are proxies on the way
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
 _CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
 DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
@@ -39,7 +42,7 @@ class Request:
     up = down = None  # Upload, Download
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
-    echoed = False
+    echoes = 0  # challenges that were answered
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
         self.client = client
@@ -212,7 +215,7 @@ class Request:
                 return True
             up.advance()
             up.szx = min(up.szx, szx)
-            self.echoed = False
+            self.echoes = 0
         elif m.code == n.CONTINUE:
             self.fail("2.31 for another than a block that others follow", now)
             return True
@@ -253,15 +256,18 @@ class Request:
         return problem
 
     def challenged(self, m, now):
-        """Was this a challenge that the request answers with the Echo value in it? (RFC 9175 §2.3)"""
+        """Was this a challenge that the request answers with the Echo value in it? (RFC 9175 §2.3)
+
+        A server may challenge it once, and before it each of a few proxies on the way.
+        """
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())
-        if m.code != n.UNAUTHORIZED or self.echoed:
+        if m.code != n.UNAUTHORIZED or self.echoes == (_CHALLENGES if self.proxied else 1):
             if not self.proxied:
                 self.client.keep_echo(self.peer, value)
             return False
-        self.echoed = True
+        self.echoes += 1
         if self.way is None or m.security is not None:  # else it is the next hop's, which the gate will tell it
             self.echo = value
         self.proceed(now)
