@@ -407,6 +407,24 @@ def test_no_room_is_found_out_before_the_keys_are():
     assert alice.members[0].agreement is None
 
 
+def test_options_of_class_i_are_authenticated():
+    alice, kitchen = group_of(0), group_of(1)
+    signaling = 65000  # Multicast-Signaling, in profile 00
+    for to in (None, alice.members[0], DETERMINISTIC):
+        plain = request(((n.URI_HOST, b"group"), (n.URI_PATH, b"temp"), (signaling, b"\x05")))
+        p = packet(seal_request(alice, plain, to=to)[1])
+        assert p.option(signaling) == b"\x05" and p.option(n.URI_HOST) == b"group"
+        for value in (b"\x06", None, b"\x05"):
+            options = [(number, value if number == signaling else kept) for number, kept in p.options]
+            options = [(number, b"other" if number == n.URI_HOST else kept) for number, kept in options if kept]
+            data = datagram(p.kind, p.code, p.mid, p.token, options, p.payload)
+            if value == b"\x05":
+                found = packet(take(kitchen, data)[1])
+                assert found.option(signaling) == b"\x05" and found.option(n.URI_HOST) == b"other"  # class U
+            else:
+                assert why(take, kitchen, data) == UNDECRYPTED
+
+
 def test_a_configuration_is_checked():
     def of(**more):
         return refused(group_of, 0, **more)
@@ -424,6 +442,7 @@ def test_a_configuration_is_checked():
     assert "one Sender ID" in of(deterministic_id=IDS[0]) and "one Sender ID" in of(deterministic_id=IDS[1])
     assert "one Sender ID" in of(sender_id=IDS[1])
     one, same = Member("one", b"1", credential_of(1)), Member("same", b"2", credential_of(1))
+    assert "another group" in of(members=group_of(1, of=(1, 2)).members)
     assert "one key" in of(members=[one, same]) and "one key" in of(members=[Member("me", b"1", credential_of(0))])
 
 

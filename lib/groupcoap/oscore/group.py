@@ -134,6 +134,8 @@ class Group:
             raise ValueError("group %s: a silent server needs the group mode" % name)
         if self.key is not None and public_key_of(self.credential) != self.key.public:
             raise ValueError("group %s: credential is not that of the key" % name)
+        if [member for member in self.members if member.window is not None]:
+            raise ValueError("group %s: a Member belongs to another group already" % name)
         ids = [member.id for member in self.members]
         keys = [member.point.data for member in self.members]
         if self.key is not None:
@@ -191,9 +193,9 @@ class Group:
         return self._seal(exchange, m, out, start, mode, exchange.member, value, self.sender_id, piv)
 
     def open_request(self, m, piv, kid_context, kid, group):
-        """Begin to open a member's request; `Contexts.open_request` calls it. Raises Rejected."""
-        if piv is None or kid is None:
-            raise undecodable()
+        """Begin to open a member's request; `Contexts.open_request` calls it, with a Partial IV and a kid. Raises
+        Rejected.
+        """
         if kid_context != self.gid:
             raise no_context()
         if not group and kid == self.deterministic_id and m.find(n.REQUEST_HASH) >= 0:
