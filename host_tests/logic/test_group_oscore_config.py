@@ -1,6 +1,7 @@
 """Groups of Group OSCORE that leave something out, or have other algorithms; what a configuration may say."""
 
 from group_ends import (
+    GID,
     IDS,
     NO_CONTEXT,
     NO_MODE,
@@ -15,9 +16,11 @@ from group_ends import (
     take,
 )
 from groupcoap import numbers as n
+from groupcoap.oscore import option
 from groupcoap.oscore.exchange import DETERMINISTIC
 from groupcoap.oscore.group import Member
 from oscore_ends import message, packet, request, response, seal_request, seal_response, why, writer
+from wire import datagram
 
 VMS = ("cpython", "unix")
 
@@ -143,14 +146,44 @@ def test_a_configuration_is_checked():
     assert "one key" in of(members=[one, same]) and "one key" in of(members=[Member("me", b"1", credential_of(0))])
 
 
-def test_a_member_without_a_good_key_is_no_member():
+def bad_keys():
     zero = bytes(32)
     one = b"\x01" + bytes(31)
     minus_one = b"\xec" + b"\xff" * 30 + b"\x7f"
     eighth = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
     not_canonical = b"\xee" + b"\xff" * 30 + b"\x7f"
     no_point = b"\x02" + bytes(31)
-    for public in (zero, one, minus_one, eighth, not_canonical, no_point):
+    return zero, one, minus_one, eighth, not_canonical, no_point
+
+
+def test_a_member_without_a_good_key_is_no_member():
+    for public in bad_keys():
         assert refused(Member, "mallory", b"\x66", credential(public)), public
     assert refused(Member, "mallory", b"\x66", credential(key(1).public)) is None
     assert refused(Member, "mallory", b"\x66", b"")
+
+
+def test_a_key_that_is_checked_at_its_first_use():
+    good = Member("kitchen", IDS[1], credential_of(1), at_once=False)
+    assert not good.point.points
+    alice, kitchen = group_of(0, members=[good]), group_of(1)
+    assert take(kitchen, seal_request(alice, request(), to=good)[1])[1] == request()
+    for to in (None, kitchen.members[0]):
+        members = [Member("alice", IDS[0], credential_of(0), at_once=False)]
+        data = seal_request(alice, request(), to=None if to is None else good)[1]
+        assert take(group_of(1, members=members), data)[1] == request()
+    for public in bad_keys():
+        bad = Member("mallory", b"\x66", credential(public), at_once=False)
+        alice = group_of(0, members=[bad])
+        for _ in range(2):
+            assert refused(seal_request, alice, request(), to=bad)
+            for group, size in ((True, 90), (False, 20)):
+                value = option.encode(b"\0", GID, b"\x66", group)
+                data = datagram(n.NON, n.POST, 1, b"", [(n.OSCORE, value)], bytes(size))
+                assert why(take, alice, data) == UNDECRYPTED
+        counter = group_of(
+            0, members=[Member("m", b"\x66", credential(public), at_once=False)], group_encryption=-65534
+        )
+        value = option.encode(b"\0", GID, b"\x66", True)
+        data = datagram(n.NON, n.POST, 1, b"", [(n.OSCORE, value)], bytes(90))
+        assert why(take, counter, data) == UNDECRYPTED
