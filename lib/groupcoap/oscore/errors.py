@@ -5,8 +5,11 @@ from .. import numbers as n
 
 class Rejected(Exception):
     """A protected request that is not taken; `code` and `text` are those of the unprotected error response, if there
-    is to be one. A protected response that is not taken is dropped, whatever these say.
+    is to be one; `exchange`, if there is one, is what that is protected by. A protected response that is not taken is
+    dropped, whatever these say.
     """
+
+    exchange = None
 
     def __init__(self, code, text):
         super().__init__(text)

@@ -136,6 +136,8 @@ class Gate(Asking):
             exchange = job.opening.finish(self._inner)
         except Rejected as e:
             self.refused += 1
+            if e.exchange is not None:
+                layers = (e.exchange,) + layers
             self._answer(job.message, peer, group, layers, e.code, _STALE, e.text.encode())
             return
         finally:
