@@ -16,6 +16,7 @@ from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.gate import Gate
 from groupcoap.oscore.option import parse
 from groupcoap.oscore.rederive import Rederiving
+from groupcoap.parameters import Parameters
 from groupcoap.server import Resource, Server
 from oscore_ends import SALT, SECRET, Sequence
 from wire import SERVER, SERVER2, Packet, Wire
@@ -60,7 +61,7 @@ class Node:
         self.boot()
 
     def boot(self):
-        self.port = self.ends.wire.port(token_slots=8, outgoing=8)
+        self.port = self.ends.wire.port(token_slots=8, outgoing=8, parameters=Parameters(nstart=4))
         endpoint = self.port.endpoint
         self.client = Client(endpoint)
         self.server = Server(endpoint, self.address)
