@@ -241,6 +241,38 @@ def test_keys_that_both_begin_with_are_mostly_the_same_at_once():
     assert len(ends.run()) == 2
 
 
+def test_a_request_by_the_new_keys_proves_them_as_a_response_does():
+    """The last response is lost, and the server has something to ask before its client does."""
+    ends = Ends()
+    ends.carry(ends.a.send(confirmable=False), (3,))
+    assert ends.a.context.current is None
+    assert len(ends.carry(ends.b.send())) == 2 and ends.b.answers() == [OK] and same_keys(ends)
+
+
+def test_a_run_that_was_begun_in_vain_is_not_gone_on_with():
+    for mine, others in ((0, 1), (1, 0)):
+        ends = Ends()
+        nodes = (ends.a, ends.b)
+        nodes[mine].send(confirmable=False)  # lost
+        ends.carry(nodes[others].send())
+        assert nodes[others].answers() == [OK] and same_keys(ends)
+        assert len(ends.carry(nodes[mine].send())) == 2
+
+
+def test_numbers_end():
+    ends = Ends()
+    ends.run()
+    numbers = ends.a.context.current.sequence
+    numbers.number = END - 1
+    assert numbers.take() == END - 1
+    for _ in range(2):
+        try:
+            numbers.take()
+        except OverflowError:
+            continue
+        raise AssertionError("taken")
+
+
 def test_an_observation_begins_with_a_run():
     ends = Ends()
     assert len(ends.run(observe=True)) == 4

@@ -334,6 +334,29 @@ def test_a_response_by_the_keys_of_r1_is_dropped():
     assert ends.a.gate.refused == 2 and ends.a.context.current is None and ends.a.items == []
 
 
+def test_an_r2_that_comes_again_is_given_another_r3():
+    """The client's keys are new whatever the server does."""
+    ends = Ends()
+    said = set()
+    for i in range(3):
+        ends.a.forget()
+        request = ends.a.send(confirmable=False)[0]
+        (request2,) = ends.a.receive(response1(request, bytes(16), mid=i))
+        said.add(kid_context(request2)[18:])
+    assert len(said) == 3
+
+
+def test_own_r1_is_no_request_1_that_is_under_way_here():
+    """By the keys of R1 the other says nothing; who does is asked for a request #2."""
+    ends = Ends()
+    r1 = kid_context(ends.a.send()[0])
+    out = writer()
+    client = plain(B_ID, A_ID, r1[1:], said=r1)
+    client.seal_request(message(datagram(n.CON, n.PUT, 7, b"t", [(n.URI_PATH, b"temp")], b"1")), out)
+    (answer,) = ends.a.receive(out.message())
+    assert len(kid_context(answer)) == 17 and ends.a.asked == [] and ends.a.context.current is None
+
+
 def test_an_error_without_protection_begins_nothing():
     ends = Ends()
     ends.run()

@@ -21,7 +21,7 @@ from .. import numbers as n
 from ..cbor import dumps
 from . import option
 from .context import Context
-from .errors import Rejected, no_context, replayed, undecodable, undecrypted
+from .errors import Rejected, no_context, replayed, undecrypted
 from .exchange import OSCORE, Exchange
 from .kdf import equal, hmac_sha256
 from .opening import DONE, Opening
@@ -209,10 +209,6 @@ class Rederiving:
 
     def open_request(self, m, piv, kid_context, kid, group):
         """As a Context's."""
-        if piv is None or kid is None:
-            raise undecodable()
-        if group or kid != self.recipient_id:
-            raise no_context()
         for context in (self.current, self.pending):
             if context is not None and not context.begins and context.takes(kid_context):
                 if not context.used_up():
