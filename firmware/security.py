@@ -15,7 +15,7 @@ from config_security import NAME, is_name
 from groupcoap.oscore.kdf import hmac_sha256
 from groupcoap.oscore.sequence import Sequence
 
-LONGEST = 20480  # bytes of a file: one of 32 members, with credentials as long as they may be
+LONGEST = 24576  # bytes of a file: one of 32 members, with credentials as long as they may be
 MEMBERS = 32  # of a group, without the node itself
 
 # IDs are at most as long as a nonce of 13 bytes has room for (RFC 8613 §3.3). 10, 30: AES-CCM with a tag of 8, 16
@@ -113,21 +113,26 @@ def full(folder, path):
     return path if path[0] == "/" else folder + path
 
 
-def read(path, schemas=_SCHEMAS):
-    """What is in a file of keys: (kind, the table, checked). schemas: by kind. Raises ConfigError."""
+def read(path, schemas=_SCHEMAS, longest=LONGEST):
+    """What is in a file of keys of at most `longest` bytes: (kind, the table, checked). schemas: by kind.
+
+    Raises ConfigError.
+    """
     SECRET.append(path + ":")
     try:
         stat = os.stat(path)
         if stat[0] & 0o077:  # on a computer; a board's files are of nobody
             raise ConfigError("%s: others may read it: chmod 600 %s" % (path, path))
-        if stat[6] > LONGEST:
-            raise ConfigError("%s: expected at most %d bytes" % (path, LONGEST))
+        if stat[6] > longest:
+            raise ConfigError("%s: expected at most %d bytes" % (path, longest))
         with open(path) as f:
             value = json.load(f)
     except OSError as e:
         raise ConfigError("%s: cannot be read (error %s)" % (path, e.errno))
-    except (ConfigError, RuntimeError, ValueError) as e:  # RuntimeError: nested too deep
-        raise e if isinstance(e, ConfigError) else ConfigError("%s: expected JSON" % path)
+    except ConfigError as e:
+        raise e
+    except (RuntimeError, ValueError):  # the former where it is nested too deep
+        raise ConfigError("%s: expected JSON" % path)
     kind = list(value)[0] if isinstance(value, dict) and len(value) == 1 else None
     if kind not in schemas:
         raise ConfigError("%s: expected an object with one key, of %s" % (path, ", ".join(sorted(schemas))))
@@ -159,9 +164,9 @@ class _Maker:
         key that was used begins anew. The name tells nothing of the key, which has 16 bytes at least.
         """
         message = bytearray()
-        for part in (found["master_salt"], context or b"", found["sender_id"]):
-            message.append(len(part))
-            message.extend(part)
+        for part in (found["master_salt"], context, found["sender_id"]):
+            message.append(0xFF if part is None else len(part))
+            message.extend(part or b"")
         name = str(binascii.hexlify(hmac_sha256(found["master_secret"], b"sequence", message)[:12]), "ascii")
         self.once(name, where + ".sender_id", path)
         try:
@@ -174,10 +179,10 @@ class _Maker:
 
         self.once((0, found["name"]), where + ".name", path)
         self.once((1, found["recipient_id"], found["id_context"]), where + ".recipient_id", path)
-        if found["sender_id"] == found["recipient_id"]:
-            raise ConfigError("%s.recipient_id: expected another than sender_id" % where)
         found["sequence"] = self.sequence(found, found["id_context"], where, path)
-        self.contexts.append(Context(adjacent=self.adjacent, **found))
+        context = Context(adjacent=self.adjacent, **found)
+        context.window.valid = False  # what came before this start is not known (RFC 8613 Appendix B.1.2)
+        self.contexts.append(context)
 
     def key(self, found, where, path):
         from groupcoap.oscore.credential import public_key_of
@@ -235,9 +240,8 @@ class _Maker:
 def load(security, folder, store, adjacent=False):
     """What the files of this table `security` hold: (Contexts, list of Checker, names of the peers in Contexts).
 
-    folder: as `full`'s; store: for the sequence numbers, as
-    `firmware/store.py`'s; adjacent: are these peers the next hop of what they protect, as a proxy's are? Raises
-    ConfigError, which is one line without a secret.
+    folder: as `full`'s; store: for the sequence numbers, as `firmware/store.py`'s; adjacent: are the peers always the
+    next hop, as a proxy's clients are? Raises ConfigError, which is one line without a secret.
     """
     from groupcoap.oscore.contexts import Contexts
 
@@ -252,7 +256,11 @@ def load(security, folder, store, adjacent=False):
             raise e
         except ValueError as e:
             raise ConfigError("%s: %s" % (where, e))
-    return Contexts(maker.contexts, maker.groups), maker.checkers, [context.name for context in maker.contexts]
+    try:
+        contexts = Contexts(maker.contexts, maker.groups)
+    except ValueError as e:
+        raise ConfigError("security.files: %s" % e)
+    return contexts, maker.checkers, [context.name for context in maker.contexts]
 
 
 def check_clients(allow, names):

@@ -8,7 +8,7 @@ import hashlib
 from groupcoap import numbers as n
 from groupcoap import uri
 from groupcoap.client import Client, RequestFailed
-from groupcoap.oscore import aead
+from groupcoap.oscore import aead, rederive
 from groupcoap.oscore import context as context_module
 from groupcoap.oscore.asking import Way
 from groupcoap.oscore.context import Context
@@ -42,7 +42,19 @@ class _Noting(_ccm):
         return _ccm.seal(self, nonce, aad, buf, at, length)
 
 
-context_module.aead_of = lambda algorithm: _Noting
+class _Noted(Context):
+    """What makes derived contexts, and theirs alone, use that."""
+
+    def __init__(self, *arguments):
+        usual = context_module.aead_of
+        context_module.aead_of = lambda algorithm: _Noting
+        try:
+            Context.__init__(self, *arguments)
+        finally:
+            context_module.aead_of = usual
+
+
+rederive.Context = _Noted
 
 
 def used():

@@ -5,8 +5,9 @@ from .. import numbers as n
 
 class Rejected(Exception):
     """A protected request that is not taken; `code` and `text` are those of the unprotected error response, if there
-    is to be one; `exchange`, if there is one, is what that is protected by. A protected response that is not taken is
-    dropped, whatever these say.
+    is to be one. A protected response that is not taken is dropped, whatever these say.
+
+    exchange: the Exchange by which that error response is to be protected, else None.
     """
 
     exchange = None
