@@ -2,19 +2,21 @@
 direction (RFC 8613 §4.1.3.4, RFC 7959)."""
 
 from groupcoap import numbers as n
+from groupcoap.oscore.contexts import Contexts
 from groupcoap.message import Message, Writer
 from groupcoap.parameters import DEFAULT
 from groupcoap.server import Resource
 from secured import Pair, context
-from wire import CLIENT, OTHER, PROXY, SERVER, STRANGER, Packet, datagram, uint
+from wire import OTHER, PROXY, SERVER, STRANGER, Packet, datagram, uint
 
 VMS = ("cpython", "unix")
 
 SIZE = 64
 SZX = 2
+BACKWARDS = bytes([i * 5 & 255 for i in range(700)])
 LONG = bytes([i * 7 & 255 for i in range(700)])
 LATER = 95000  # ms after which a piece that nobody answers is given up
-PUT_IN = dict(method=n.PUT, payload=LONG)  # a request of several pieces
+PUT_IN = {"method": n.PUT, "payload": LONG}  # a request of several pieces
 
 
 def value(num, more=False, szx=SZX):
@@ -103,8 +105,8 @@ class Server(Pair):
     def hand_over(self, request, answer, payload):
         """Give the client an answer that was put together."""
         options = without(answer.options, n.BLOCK1, n.BLOCK2, n.ETAG)
-        kind = n.ACK if request.kind == n.CON else n.NON
-        self.client_port.receive(datagram(kind, answer.code, request.mid, request.token, options, payload), SERVER)
+        kind, mid = (n.ACK, request.mid) if request.kind == n.CON else (n.NON, answer.mid)
+        self.client_port.receive(datagram(kind, answer.code, mid, request.token, options, payload), SERVER)
 
 
 class Cutter:
@@ -243,14 +245,14 @@ def test_a_piece_that_is_missing_is_told():
 
 def test_uploads_of_two_peers_go_on_beside_each_other():
     pair = Server()
-    first, second = pair.sealed(n.PUT, LONG), pair.sealed(n.PUT, LONG[::-1])
+    first, second = pair.sealed(n.PUT, LONG), pair.sealed(n.PUT, BACKWARDS)
     values = []
     for one, other in zip(pieces(first), pieces(second)):
         pair.say(one, PROXY)
         values.append(pair.value)
         pair.say(other, OTHER)
         values.append(pair.value)
-    assert values[-2:] == [LONG, LONG[::-1]] and set(values[:-2]) == {b"21.5"}
+    assert values[-2:] == [LONG, BACKWARDS] and set(values[:-2]) == {b"21.5"}
 
 
 def test_a_piece_of_another_peer_is_not_taken():
@@ -535,16 +537,22 @@ def test_a_request_that_is_too_large_goes_in_pieces():
     assert n.REQUEST_ENTITY_TOO_LARGE in [packet.code for packet in cutter.said]
 
 
+def swapping():
+    """A pair whose server gives the old value, and more, for a new one."""
+    pair = Server()
+
+    def swap(m):
+        before, pair.value = pair.value, bytes(m.payload())
+        return before + LONG
+
+    pair.server.add(Resource("swap"), POST=swap)
+    return pair
+
+
 def test_both_directions_in_pieces():
     for up in (False, True):
         for repeat in (False, True):
-            pair = Server()
-
-            def swap(m):
-                before, pair.value = pair.value, bytes(m.payload())
-                return before + LONG
-
-            pair.server.add(Resource("swap"), POST=swap)
+            pair = swapping()
             cutter = Cutter(pair, up, repeat)
             cutter.carry(pair.send(n.POST, "swap", payload=LONG))
             assert pair.items[0].payload == b"21.5" + LONG and pair.value == LONG
@@ -597,8 +605,9 @@ def test_a_piece_of_another_peer_is_not_taken_by_a_client():
 
 
 def failed(pair):
-    """Has the request failed, without delay and without a trace?"""
-    pair.wire.advance(10)
+    """Does the request fail, once its time is over, without a trace?"""
+    assert pair.asking._fetching.lost == 1 and pair.items == []
+    pair.wire.advance(LATER + 5000)
     assert pair.client_port.sent() == []
     assert pair.client_port.endpoint.tokens.free == pair.client_port.endpoint.tokens.slots
     return [str(item) for item in pair.items] == ["no answer"]
@@ -631,21 +640,46 @@ def test_a_response_that_never_ends_is_given_up():
     assert failed(pair)
 
 
-def test_pieces_that_trickle_are_given_up_after_exchange_lifetime():
-    pair, cutter, _, asked = fetching(confirmable=False)
+def test_pieces_that_come_too_late_are_given_up():
+    pair, cutter, _, (asked,) = fetching(confirmable=False)
+    pair.wire.advance(LATER - 100)
+    (asked,) = pair.client_port.receive(cutter.from_client(asked)[0], SERVER)
+    pair.wire.advance(200)
+    assert [str(item) for item in pair.items] == ["no answer"]
+    assert pair.client_port.receive(cutter.from_client(asked)[0], SERVER) == []
+    assert pair.client_port.endpoint.tokens.free == pair.client_port.endpoint.tokens.slots
+
+
+def test_pieces_of_a_notification_that_trickle_are_given_up_after_exchange_lifetime():
+    pair = Server()
+    pair.value = LONG
+    slow = Resource("slow", observable=True, max_age=3600)
+    pair.server.add(slow, GET=lambda m: pair.value)
+    (request,) = pair.send(path="slow", observe=True, confirmable=False)
+    cutter = Cutter(pair)
+    cutter.carry([request])
+    pair.value = BACKWARDS
+    pair.server.changed(slow, pair.wire.now)
+    pair.wire.advance(4000)
+    (first,) = pair.server_port.sent()
+    cutter.held[request.option(n.OSCORE)] = request, first, pair.download(request, first)
+    asked = pair.client_port.receive(cutter.piece(request, 0), SERVER)
     count = 0
     while asked:
         count += 1
         pair.wire.advance(DEFAULT.exchange_lifetime // 4)
         asked = pair.client_port.receive(cutter.from_client(asked[0])[0], SERVER)
-    assert 4 <= count <= 5 and failed(pair)
+    assert 4 <= count <= 5 and pair.asking._fetching.lost == 1 and len(pair.items) == 1
 
 
 def test_nobody_answers_for_a_piece():
-    pair, _, _, _ = fetching()
-    pair.wire.advance(LATER + 5000)
-    pair.client_port.sent()
-    assert failed(pair)
+    for confirmable, later in ((True, LATER), (False, LATER)):
+        pair, _, _, _ = fetching(confirmable=confirmable)
+        pair.wire.advance(later - 10)
+        pair.client_port.sent()
+        pair.wire.advance(5000)
+        assert [str(item) for item in pair.items] == ["no answer"]
+        assert pair.client_port.endpoint.tokens.free == pair.client_port.endpoint.tokens.slots
 
 
 def test_an_error_without_protection_in_place_of_a_piece_is_told():
@@ -684,16 +718,16 @@ def test_a_request_that_is_cancelled_asks_for_no_more():
 
 
 def test_a_second_response_in_pieces_fails_while_the_first_one_is_fetched():
-    pair, cutter, _, (asked,) = fetching()
-    pair.wire.advance(100)
-    (second,) = pair.send()
+    pair, cutter, _, (asked,) = fetching(confirmable=False)
+    pair.wire.advance(4000)
+    (second,) = pair.send(confirmable=False)
     (first,) = cutter.from_client(second)
     assert pair.client_port.receive(first, SERVER) == []
-    pair.wire.advance(10)
-    assert [str(item) for item in pair.items] == ["no answer"]
     assert pair.asking._fetching.crowded == 1
     cutter.carry([asked])
-    assert pair.items[1].payload == LONG
+    assert pair.items[0].payload == LONG
+    pair.wire.advance(LATER + 5000)
+    assert [str(item) for item in pair.items[1:]] == ["no answer"]
 
 
 def test_a_request_whose_message_is_not_there_any_more_fails():
@@ -706,7 +740,7 @@ def test_a_request_whose_message_is_not_there_any_more_fails():
     pair.carry(pair.send(path="nothing", confirmable=False))  # another message has taken its place
     assert pair.items.pop().code == n.NOT_FOUND
     assert pair.client_port.receive(first, SERVER) == []
-    assert failed(pair) and pair.asking._fetching.lost == 1
+    assert failed(pair)
 
 
 def test_notifications_in_pieces():
@@ -780,3 +814,21 @@ def test_a_refusal_that_pieces_do_not_help_is_told():
     refusal = datagram(n.ACK, n.REQUEST_ENTITY_TOO_LARGE, request.mid, request.token, [(n.BLOCK1, value(0))])
     assert pair.client_port.receive(refusal, SERVER) == []
     assert pair.items[0].code == n.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_a_message_with_two_layers_goes_in_pieces():
+    """Only the outermost layer is cut."""
+    pair = Server()
+    pair.value = LONG
+    hops = [
+        context(name, own, other, adjacent=True) for name, own, other in (("hop", b"h", b"c"), ("client", b"c", b"h"))
+    ]
+    pair.asking.towards[SERVER] = hops[0]
+    pair.gate.contexts = Contexts([pair.server_context, hops[1]], [])
+    for up in (False, True):
+        pair.items = []
+        cutter = Cutter(pair, up)
+        cutter.carry(pair.send())
+        assert pair.items[0].payload == LONG and pair.items[0].security.name == "server"
+        cutter.carry(pair.send(**PUT_IN))
+        assert pair.items[1].code == n.CHANGED

@@ -277,7 +277,7 @@ class Gate(Asking):
             self._seal(exchange, self._parsed(out))
             out = self._outer
         if layers[-1].outer_blocks is not None:
-            out = self._pieces().cut(layers[-1].outer_blocks, out, self.now)
+            out = self._pieces().cut(layers[-1].outer_blocks, out, self._time())
         return self._emit(out.buf, out.end, peer, sending, keeping)
 
     def _seal(self, exchange, m):

@@ -30,9 +30,9 @@ _ROUND_TRIP = const(2000)  # ms on top of MAX_TRANSMIT_WAIT (RFC 7252 §4.8.2)
 class Fetching:
     """One request of `asking` at a time whose message, or whose response, goes in pieces; out: a Writer to use.
 
-    It ends after EXCHANGE_LIFETIME, or where the response gets longer than MAX_DATAGRAM bytes; its token then expires.
-    A further one meanwhile is refused: `crowded`. lost: those whose message was no longer there, or whose pieces did
-    not fit together.
+    The response has to be there while the request still waits, and within EXCHANGE_LIFETIME; what is longer than
+    MAX_DATAGRAM bytes is dropped. crowded: those refused since another one was being fetched; lost: those whose message
+    was no longer there, or whose pieces did not come or did not fit together. Who has asked then has no answer.
     """
 
     def __init__(self, asking, out):
@@ -70,7 +70,6 @@ class Fetching:
             if self._runs() and self._of == slot and m.option(n.OSCORE) == self._value and self._same(m):
                 return None  # the first piece, again
             if not self._have(slot, peer, layers, now):
-                self._give_up(slot, layers, now)
                 return False
             return self._first(m, down, now)
         return self._asking._response(slot, m, peer, layers, now)
@@ -186,8 +185,6 @@ class Fetching:
         self._slot = slot = tokens.allocate(self, self._lifetime, now, self._peer)
         if slot < 0:
             return self._fail(now)
-        if tokens.left(self._of, now) < self._lifetime:
-            tokens.extend(self._of, self._lifetime, now)
         m = self._sealed
         start = m.end - m.payload_length()
         length = m.payload_length() if self._whole_again else 0
@@ -299,14 +296,5 @@ class Fetching:
         self._of = -1
 
     def _fail(self, now):
-        slot = self._of
-        waited = self._runs()
+        self.lost += 1
         self._stop(now)
-        if waited:
-            self.lost += 1
-            self._give_up(slot, self._layers, now)
-
-    def _give_up(self, slot, layers, now):
-        # There is no response: nobody has to wait for it. Of an observation, the next notification may be whole.
-        if layers[0].observe != 0:
-            self._tokens.extend(slot, 0, now)
