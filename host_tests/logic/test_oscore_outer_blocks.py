@@ -99,6 +99,7 @@ class Server(Pair):
             back = self.say(further(packet, num, self.mid, **how), peer)
             assert parts(back.option(n.BLOCK2))[0] == num
             assert back.option(n.OSCORE) == first.option(n.OSCORE) and back.option(n.ETAG) == first.option(n.ETAG)
+            assert back.option(n.OBSERVE) is None and back.option(n.BLOCK1) is None
             whole += back.payload
         return whole
 
@@ -205,8 +206,8 @@ def test_pieces_but_the_last_are_acknowledged_without_protection_and_move_no_win
 
 
 def test_a_piece_that_comes_again_is_acknowledged_again():
-    """Whether its answer was lost or it has another Message ID: it changes nothing."""
-    pair = Server()
+    """Whether its answer was lost, it has another Message ID, or it is not known any more: it changes nothing."""
+    pair = Server(sizes={"recent_messages": 4})
     (request,) = pair.send(**PUT_IN)
     sent = pieces(request)
     for i, data in enumerate(sent[:-1]):
@@ -240,6 +241,7 @@ def test_a_piece_that_is_missing_is_told():
     back = pair.say(sent[2])
     assert (back.code, back.option(n.MAX_AGE)) == (n.REQUEST_ENTITY_INCOMPLETE, b"")
     assert parts(back.option(n.BLOCK1)) == (2, 1, SZX)
+    assert pair.say(sent[2]).raw == back.raw
     assert pair.value == b"21.5"
 
 
@@ -326,16 +328,32 @@ def test_what_says_that_it_is_too_long_is_refused_at_once():
     assert pair.say(first).code == n.REQUEST_ENTITY_TOO_LARGE
 
 
+def test_places_are_free_again_after_each_upload():
+    pair = Server()
+    for _ in range(3):
+        assert pair.upload(pair.sealed(n.PUT, LONG)).code == n.CHANGED
+    for _ in range(3):
+        request = pair.sealed(n.PUT, LONG)
+        request.payload *= 2
+        pair.mid += 50
+        codes = []
+        for data in pieces(request, pair.mid):
+            codes.append(pair.say(data).code)
+        assert n.REQUEST_ENTITY_TOO_LARGE in codes and n.SERVICE_UNAVAILABLE not in codes
+
+
 def test_a_third_upload_has_to_wait_until_one_is_silent():
     pair = Server()
     sent = [pieces(pair.sealed(n.PUT, LONG), 500 + 50 * i) for i in range(3)]
     assert [pair.say(data[0]).code for data in sent] == [n.CONTINUE, n.CONTINUE, n.SERVICE_UNAVAILABLE]
     pair.wire.advance(DEFAULT.max_transmit_wait - 1000)
     assert pair.say(sent[0][1]).code == n.CONTINUE
-    pair.wire.advance(2000)
-    data = bytearray(sent[2][0])
-    data[2] ^= 0x40
-    assert pair.say(bytes(data)).code == n.CONTINUE
+    codes = []
+    for later in (0, 2000):
+        pair.wire.advance(later)
+        sent[2] = pieces(pair.sealed(n.PUT, LONG), 700 + later)
+        codes.append(pair.say(sent[2][0]).code)
+    assert codes == [n.SERVICE_UNAVAILABLE, n.CONTINUE]
     assert pair.say(sent[1][1]).code == n.REQUEST_ENTITY_INCOMPLETE
     assert [pair.say(data).code for data in sent[0][2:]][-1] == n.CHANGED
 
@@ -366,7 +384,8 @@ def test_pieces_that_may_not_be():
         pair.mid += 1
         options = put(request.options, (n.BLOCK1, value(num, more, szx)))
         data = datagram(n.CON, request.code, pair.mid, b"t", options, request.payload[:length])
-        assert pair.say(data).code == n.BAD_REQUEST, (num, more, szx, length)
+        back = pair.say(data)
+        assert (back.code, back.payload[:5]) == (n.BAD_REQUEST, b"Block"), (num, more, szx, length)
     tags = [(n.REQUEST_TAG, bytes(8))] * 9
     assert pair.say(pieces(request, 700, more=tags)[0]).code == n.BAD_REQUEST
 
@@ -376,6 +395,7 @@ def test_pieces_by_multicast_are_not_taken():
     (request,) = pair.send(**dict(PUT_IN, confirmable=False))
     for data in pieces(request):
         assert pair.server_port.receive(data, PROXY, 1) == []
+        assert [place.key for place in pair.gate._in_pieces._requests] == [None, None]
     assert pair.value == b"21.5"
 
 
@@ -465,18 +485,23 @@ def test_the_oldest_answer_gives_way_unless_one_was_given_whole():
     pair = Server()
     pair.value = LONG
     requests = []
+
+    def held():
+        codes = []
+        for request in requests:
+            pair.mid += 1
+            codes.append(pair.say(further(request, 1, pair.mid)).code == n.CHANGED)
+        return codes
+
     for i in range(4):
-        request = pair.sealed()
-        requests.append(request)
-        first = pair.upload(request, down=True)
+        requests.append(pair.sealed())
+        first = pair.upload(requests[-1], down=True)
         pair.wire.advance(100)
         if i == 1:
-            pair.download(request, first)
-    codes = []
-    for request in requests:
-        pair.mid += 1
-        codes.append(pair.say(further(request, 1, pair.mid)).code)
-    assert codes == [n.BAD_REQUEST, n.BAD_REQUEST, n.CHANGED, n.CHANGED], codes
+            pair.download(requests[-1], first)
+        elif i == 2:
+            assert held() == [True, False, True]
+    assert held() == [False, False, True, True]
 
 
 def test_an_answer_is_held_for_exchange_lifetime():
@@ -509,6 +534,19 @@ def test_notifications_go_in_pieces_that_their_etags_tell_apart():
         pair.wire.advance(4000)
         (first,) = pair.server_port.sent()
     assert len(tags) == 3
+
+
+def test_only_the_first_response_tells_of_the_request_s_pieces():
+    pair = Server()
+    (request,) = pair.send(observe=True, confirmable=False)
+    first = None
+    for data in pieces(request, size=16, szx=0):
+        first = pair.say(data)
+    assert first.option(n.BLOCK1) is not None and first.option(n.OBSERVE) is not None
+    pair.server.changed(pair.resource, pair.wire.now)
+    pair.wire.advance(4000)
+    (notification,) = pair.server_port.sent()
+    assert notification.option(n.OBSERVE) is not None and notification.option(n.BLOCK1) is None
 
 
 # At the client
@@ -620,12 +658,34 @@ def test_pieces_that_do_not_fit_together_end_the_request():
     def at(num, more=True, szx=SZX):
         return lambda packet: put(without(packet.options, n.BLOCK2), (n.BLOCK2, value(num, more, szx)))
 
-    for change in (other(n.ETAG), other(n.OSCORE), at(2), at(0), at(1, szx=3)):
+    def same(packet):
+        return packet.options
+
+    whole = bytes(SIZE)
+    for change, payload in (
+        (other(n.ETAG), whole),
+        (other(n.OSCORE), whole),
+        (at(2), whole),
+        (at(0), whole),
+        (at(1, szx=3), whole),
+        (same, whole[1:]),
+        (same, whole + b"x"),
+        (at(1, more=False), b""),
+    ):
         pair, cutter, _, (asked,) = fetching()
         packet = Packet(cutter.from_client(asked)[0])
-        raw = datagram(packet.kind, packet.code, packet.mid, packet.token, change(packet), packet.payload)
+        raw = datagram(packet.kind, packet.code, packet.mid, packet.token, change(packet), payload)
         assert pair.client_port.receive(raw, SERVER) == []
         assert failed(pair)
+
+
+def test_a_first_piece_that_may_not_be():
+    for num, payload in ((1, bytes(SIZE)), (0, bytes(SIZE - 1))):
+        pair = Server()
+        (request,) = pair.send(confirmable=False)
+        options = [(n.OSCORE, b""), (n.BLOCK2, value(num, True))]
+        raw = datagram(n.NON, n.CHANGED, 77, request.token, options, payload)
+        assert pair.client_port.receive(raw, SERVER) == []
 
 
 def test_a_response_that_never_ends_is_given_up():
@@ -779,6 +839,53 @@ def test_a_newer_notification_ends_the_fetching_of_an_older_one():
         asked = pair.client_port.receive(cutter.piece(request, 0), SERVER)
     cutter.carry(asked)
     assert [item.payload for item in pair.items] == [LONG, LONG[2:]]
+
+
+def test_an_error_in_place_of_a_notification_s_piece_ends_that_one_only():
+    pair = Server()
+    (request,) = pair.send(observe=True)
+    cutter = Cutter(pair)
+    cutter.carry([request])
+    request.kind = n.NON
+    for fails in (True, False):
+        pair.value = LONG[fails:]
+        pair.server.changed(pair.resource, pair.wire.now)
+        pair.wire.advance(4000)
+        (first,) = pair.server_port.sent()
+        cutter.held[request.option(n.OSCORE)] = request, first, pair.download(request, first)
+        asked = pair.client_port.receive(cutter.piece(request, 0), SERVER)
+        if fails:
+            (packet,) = asked
+            assert pair.client_port.receive(datagram(n.ACK, n.BAD_GATEWAY, packet.mid, packet.token), SERVER) == []
+            assert pair.asking._fetching.lost == 1
+        else:
+            cutter.carry(asked)
+    assert [item.payload for item in pair.items] == [b"21.5", LONG]
+
+
+def test_a_registration_does_not_go_in_pieces():
+    pair = Server()
+    (request,) = pair.send(observe=True)
+    refusal = datagram(n.ACK, n.REQUEST_ENTITY_TOO_LARGE, request.mid, request.token, [(n.BLOCK1, value(0, szx=0))])
+    assert pair.client_port.receive(refusal, SERVER) == []
+    assert pair.items[0].code == n.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_pieces_are_not_asked_for_by_an_older_message_of_the_same_token():
+    pair = Server()
+    (first,) = pair.send()
+    assert pair.send(observe=True) == []  # it waits, in the second place
+    (request,) = [packet for packet in pair.carry([first]) if packet.code == n.FETCH]
+    assert len(pair.items) == 2
+    pair.wire.advance(76000)
+    again = [packet for packet in pair.client_port.sent() if packet.kind == n.CON][0]
+    assert again.token == request.token and again.raw != request.raw  # in the first
+    pair.carry([again])
+    pair.carry(pair.send(path="nothing"))  # and now another one there
+    options = [(n.OBSERVE, b"\x09"), (n.OSCORE, b"\x01\x09"), (n.BLOCK2, value(0, True))]
+    notification = datagram(n.NON, n.CONTENT, 77, request.token, options, bytes(SIZE))
+    assert pair.client_port.receive(notification, SERVER) == []
+    assert pair.asking._fetching.lost == 1
 
 
 def test_a_request_goes_in_the_pieces_that_are_wanted():

@@ -158,7 +158,7 @@ class Gate(Asking):
             return
         finally:
             job.free()
-        if not layers and job.message.fields[_SEEN] & _BLOCKS:
+        if job.message.fields[_SEEN] & _BLOCKS:
             exchange.outer_blocks = self._pieces().asked(job.message, peer)
         layers = (exchange,) + layers
         exchange.pairwise = self.pairwise_answers and exchange.context.pairwise

@@ -86,7 +86,9 @@ class Fetching:
             if m.code < 128:
                 self._asking.unprotected += 1
                 return False
-            return None if self._observing() else self._deliver(m, now)  # an error: it goes its own way
+            if self._observing():  # of which only this notification is lost
+                return self._fail(now)
+            return self._deliver(m, now)  # an error: it goes its own way
         return self._further(m, block.read(m, n.BLOCK2), now)
 
     def acknowledged(self, ref, now):
@@ -274,11 +276,8 @@ class Fetching:
         # Is something being fetched that is still waited for?
         if self._of < 0:
             return False
-        asking = self._asking
-        return (
-            self._tokens.receivers[self._of] is asking
-            and asking._layers[self._of] is self._layers
-            and same(self._tokens.rows, ROW * self._of, self._token, 0, TOKEN_LENGTH)
+        return self._tokens.receivers[self._of] is self._asking and same(
+            self._tokens.rows, ROW * self._of, self._token, 0, TOKEN_LENGTH
         )
 
     def _observing(self):
