@@ -2,7 +2,7 @@
 
 from groupcoap import addresses
 
-from config_schema import KINDS, TABLES, ConfigError, listed, wrong
+from config_schema import KINDS, TABLES, ConfigError, table, wrong
 
 KEYS = """
 proxy - table proxy
@@ -85,12 +85,15 @@ def _client(value, where):
 
 
 def _allow(value, where):
-    found = listed(value, where, "64", "table", "client")
+    if not isinstance(value, list) or len(value) > 64:
+        wrong(where, "a list of at most 64", value)
+    found = []
     clients = []
-    for i in range(len(found)):
-        if found[i]["client"] in clients:
-            raise ConfigError("%s[%d].client: %s is there twice" % (where, i, value[i]["client"]))
-        clients.append(found[i]["client"])
+    for i in range(len(value)):
+        place = "%s[%d]" % (where, i)
+        found.append(table(value[i], place, "client"))
+        client = found[i]["client"]
+        _once(clients, (isinstance(client, str), client), place + ".client", value[i]["client"])  # a name is no bytes
     return found
 
 

@@ -15,7 +15,7 @@ from config_security import NAME, is_name
 from groupcoap.oscore.kdf import hmac_sha256
 from groupcoap.oscore.sequence import Sequence
 
-LONGEST = 20480  # bytes of a file: one of 32 members, with credentials as long as they may be
+LONGEST = 24576  # bytes of a file: one of 32 members, with credentials as long as they may be
 MEMBERS = 32  # of a group, without the node itself
 
 # IDs are at most as long as a nonce of 13 bytes has room for (RFC 8613 §3.3). 10, 30: AES-CCM with a tag of 8, 16
@@ -113,25 +113,43 @@ def full(folder, path):
     return path if path[0] == "/" else folder + path
 
 
-def read(path, schemas=_SCHEMAS):
-    """What is in a file of keys: (kind, the table, checked). schemas: by kind. Raises ConfigError."""
+def read(path, schemas=_SCHEMAS, longest=LONGEST):
+    """What is in a file of keys of at most `longest` bytes: (kind, the table, checked). schemas: by kind.
+
+    Raises ConfigError.
+    """
     SECRET.append(path + ":")
     try:
         stat = os.stat(path)
         if stat[0] & 0o077:  # on a computer; a board's files are of nobody
             raise ConfigError("%s: others may read it: chmod 600 %s" % (path, path))
-        if stat[6] > LONGEST:
-            raise ConfigError("%s: expected at most %d bytes" % (path, LONGEST))
+        if stat[6] > longest:
+            raise ConfigError("%s: expected at most %d bytes" % (path, longest))
         with open(path) as f:
             value = json.load(f)
     except OSError as e:
         raise ConfigError("%s: cannot be read (error %s)" % (path, e.errno))
-    except (ConfigError, RuntimeError, ValueError) as e:  # RuntimeError: nested too deep
-        raise e if isinstance(e, ConfigError) else ConfigError("%s: expected JSON" % path)
+    except ConfigError as e:
+        raise e
+    except (RuntimeError, ValueError):  # the former where it is nested too deep
+        raise ConfigError("%s: expected JSON" % path)
     kind = list(value)[0] if isinstance(value, dict) and len(value) == 1 else None
     if kind not in schemas:
         raise ConfigError("%s: expected an object with one key, of %s" % (path, ", ".join(sorted(schemas))))
     return kind, checked(value[kind], "%s: %s" % (path, kind), schemas[kind])
+
+
+def _record(label, found, context, identifier):
+    """The name of the record for this Sender ID in this ID Context.
+
+    It follows from the key: a file with another name goes on where this one was, and no key that was used begins anew.
+    It tells nothing of the key, which has 16 bytes at least.
+    """
+    message = bytearray()
+    for part in (found["master_salt"], context, identifier):
+        message.append(0xFF if part is None else len(part))
+        message.extend(part or b"")
+    return str(binascii.hexlify(hmac_sha256(found["master_secret"], label, message)[:12]), "ascii")
 
 
 class _Maker:
@@ -153,29 +171,22 @@ class _Maker:
         self._taken[item] = path
 
     def sequence(self, found, context, where, path):
-        """The Sender Sequence Numbers of this Sender ID in this ID Context.
-
-        They are stored by a name that follows from the key: a file with another name goes on where this one was, and no
-        key that was used begins anew. The name tells nothing of the key, which has 16 bytes at least.
-        """
-        message = bytearray()
-        for part in (found["master_salt"], context or b"", found["sender_id"]):
-            message.append(len(part))
-            message.extend(part)
-        name = str(binascii.hexlify(hmac_sha256(found["master_secret"], b"sequence", message)[:12]), "ascii")
+        """The Sender Sequence Numbers of this Sender ID in this ID Context."""
+        name = _record(b"sequence", found, context, found["sender_id"])
         self.once(name, where + ".sender_id", path)
+        return self.stored(Sequence, name, where + ".sender_id")
+
+    def stored(self, kind, name, where):
         try:
-            return Sequence(self.store, name, self.ahead)
+            return kind(self.store, name, self.ahead)
         except OSError as e:
-            raise ConfigError("%s.sender_id: its sequence number cannot be read (error %s)" % (where, e.errno))
+            raise ConfigError("%s: its sequence number cannot be read (error %s)" % (where, e.errno))
 
     def oscore(self, found, where, path):
         from groupcoap.oscore.context import Context
 
         self.once((0, found["name"]), where + ".name", path)
         self.once((1, found["recipient_id"], found["id_context"]), where + ".recipient_id", path)
-        if found["sender_id"] == found["recipient_id"]:
-            raise ConfigError("%s.recipient_id: expected another than sender_id" % where)
         found["sequence"] = self.sequence(found, found["id_context"], where, path)
         self.contexts.append(Context(adjacent=self.adjacent, **found))
 
@@ -210,6 +221,12 @@ class _Maker:
         del found["private_key"]
         found["members"] = self.members(found, where)
         self.groups.append(Group(key=key, sequence=sequence, **found))
+        if sequence is None:  # a silent server: it cannot ask whether a request is fresh
+            from groupcoap.oscore.floor import Floor
+
+            for member in found["members"]:
+                name = _record(b"window", found, found["gid"], member.id)
+                member.window = self.stored(Floor, name, where + ".members")
 
     def checker(self, found, where, path):
         from groupcoap.oscore.checker import Checker
@@ -235,9 +252,8 @@ class _Maker:
 def load(security, folder, store, adjacent=False):
     """What the files of this table `security` hold: (Contexts, list of Checker, names of the peers in Contexts).
 
-    folder: as `full`'s; store: for the sequence numbers, as
-    `firmware/store.py`'s; adjacent: are these peers the next hop of what they protect, as a proxy's are? Raises
-    ConfigError, which is one line without a secret.
+    folder: as `full`'s; store: for the sequence numbers, as `firmware/store.py`'s; adjacent: are the peers always the
+    next hop, as a proxy's clients are? Raises ConfigError, which is one line without a secret.
     """
     from groupcoap.oscore.contexts import Contexts
 
@@ -252,7 +268,11 @@ def load(security, folder, store, adjacent=False):
             raise e
         except ValueError as e:
             raise ConfigError("%s: %s" % (where, e))
-    return Contexts(maker.contexts, maker.groups), maker.checkers, [context.name for context in maker.contexts]
+    try:
+        contexts = Contexts(maker.contexts, maker.groups)
+    except ValueError as e:
+        raise ConfigError("security.files: %s" % e)
+    return contexts, maker.checkers, [context.name for context in maker.contexts]
 
 
 def check_clients(allow, names):

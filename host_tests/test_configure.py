@@ -715,3 +715,44 @@ def test_checking_leaves_the_numbers_of_options_as_they_were(configure, tool, he
     before = tool.c.option_names.number("Multicast-Timeout")
     assert configure("--check", "config.json")[0] == 0
     assert tool.c.option_names.number("Multicast-Timeout") == before != 65002
+
+
+# The page
+
+
+@pytest.mark.parametrize("role", ["server", "proxy"])
+def test_the_page_of_the_configuration_has_every_key(role, tool):
+    page = (support.REPO / "docs/configuration.md").read_text()
+    tables = ["transmission", "wifi", "resource", "security"] if role == "server" else ["proxy", "client"]
+    wanted = {key.split(".")[0] for key, _ in tool.c.keys(role)}
+    wanted |= {line.split(" ")[0] for name in tables for line in tool.c.TABLES[name].split("\n") if line}
+    assert not [key for key in sorted(wanted) if f"`{key}`" not in page]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, None),
+        ({"files": ["none.json"]}, "none.json: cannot be read (error 2)"),
+        ({"files": ["a.json", "b.json"]}, "b.json: others may read it: chmod 600 "),
+    ],
+)
+def test_check_reads_the_files_of_keys_too(change, told, configure, here):
+    keys = {"name": "alice", "master_secret": "5ec2" * 8, "sender_id": "01", "recipient_id": "02"}
+    for name, mode in (("a.json", 0o600), ("b.json", 0o644)):
+        (here / name).write_text(json.dumps({"oscore": keys}))
+        (here / name).chmod(mode)
+    value = {"role": "proxy", "security": {"files": ["a.json"], **change}, "proxy": {"allow": [{"client": "alice"}]}}
+    path = here / "config.json"
+    path.write_text(json.dumps(value))
+    status, out, error = configure("--check", path)
+    assert (status, "nothing wrong" in out) == ((2, False) if told else (0, True)), error
+    assert (f"{here}/{told}" if told else "") in error and "5ec2" not in error
+
+    value["proxy"]["allow"].append({"client": "bob"})
+    path.write_text(json.dumps(value))
+    if not told:
+        assert (
+            'proxy.allow[1].client: expected the name of a security context (alice), not "bob"'
+            in configure("--check", path)[2]
+        )

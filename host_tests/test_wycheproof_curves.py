@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from groupcoap.oscore import ed25519, x25519
+from groupcoap.oscore.curve import base_table
 from vm import wycheproof
 
 VECTORS = support.REPO / "host_tests/vectors"
@@ -163,3 +164,12 @@ def test_ed25519_keys_agree_as_x25519_keys():
         ours, _ = key(source.randbytes(32))
         theirs = X25519PrivateKey.from_private_bytes(x25519.secret_of(ours))
         assert x25519.from_ed25519(ours.public) == theirs.public_key().public_bytes_raw()
+
+
+def test_the_base_points_table_is_made_of_its_odd_multiples():
+    rows = []
+    for part in range(4):
+        for odd in range(1, 16, 2):
+            x, y = times(odd << 64 * part, B)
+            rows += [(y + x) % P, (y - x) % P, 2 * D * x * y % P]
+    assert b"".join(row.to_bytes(32, "little") for row in rows) == base_table.TABLE

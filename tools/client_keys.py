@@ -11,9 +11,10 @@ from groupcoap.oscore.asking import Way
 from store import Store
 
 AHEAD = 8  # sequence numbers that a command may leave unused
-EPILOG = """With --key FILE (`groupcoap keygen`, `groupcoap group export`) it is protected end to end, by OSCORE or Group
-OSCORE, with --proxy-key FILE as far as the proxy. What is shown then says who has answered, for certain, or nothing
-where that is not known: errors may come from anybody. Sequence numbers are kept beside the file, in the folder `state`.
+EPILOG = """With --key FILE (`groupcoap keygen`, `groupcoap group export`) a request is protected end to end, by OSCORE
+or Group OSCORE; with --proxy-key FILE as far as the proxy. What is shown then says who has answered, for certain, or
+nothing where that is not known: errors may come from anybody. Sequence numbers are in the folder `state` beside FILE.
+
 
   groupcoap get coap://127.0.0.2/temp --key keys/alice--server.json
   groupcoap get coap://224.0.1.187/temp --proxy coap://127.0.0.10 --proxy-key keys/alice--proxy.json --key building.json

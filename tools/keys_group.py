@@ -12,9 +12,8 @@ import config_schema
 import keys
 import secret_file
 import security
-from groupcoap import cbor
+from groupcoap.oscore.context import derive
 from groupcoap.oscore.credential import public_key_of
-from groupcoap.oscore.kdf import hkdf
 from keys import Failed
 
 EPILOG = """`new` begins a group: GROUP.group.json is the manager's own and goes to no node. `add` takes a member in and
@@ -46,6 +45,7 @@ ENCRYPTION = {"aes-ccm": 10, "aes-ctr": -65534}
 KEY_LENGTH = 16  # bytes, of each of them
 MODES = ("both", "group", "pairwise")
 MEMBERS = 128  # in a manager's file
+LONGEST = 1 << 18  # bytes of it
 SCHEMAS = {
     "manager": """
 name - context
@@ -137,7 +137,7 @@ def load(args):
     path = path_of(args)
     if not path.exists():
         raise Failed(f"{path}: is not there; `groupcoap group new {args.group}` makes it")
-    return security.read(str(path), SCHEMAS)[1]
+    return security.read(str(path), SCHEMAS, LONGEST)[1]
 
 
 def save(args, manager, force=True):
@@ -186,6 +186,8 @@ def add(args):
     if args.silent and args.credential:
         raise Failed("argument --credential: expected none with --silent, as who never sends has no key")
     manager = load(args)
+    if args.silent and manager["signature"] is None:
+        raise Failed("argument --silent: expected a group with the group mode, as in the other nobody is silent")
     if any(member["name"] == args.member for member in manager["members"]):
         raise Failed(f"{path_of(args)}: has a member {args.member} already")
     speaking = [member for member in manager["members"] if member["id"] is not None]
@@ -299,11 +301,11 @@ def table_for(manager, member):
 def checker(args, manager):
     if manager["signature"] is None:
         raise Failed(f"{path_of(args)}: expected a group with the group mode, as others have no signatures")
-    info = cbor.dumps([b"", manager["gid"], manager["group_encryption"], "SEKey", KEY_LENGTH])
+    secret, salt, gid = (manager[name] for name in ("master_secret", "master_salt", "gid"))
     return {
         "name": manager["name"],
-        "gid": manager["gid"],
-        "signature_encryption_key": hkdf(manager["master_salt"], manager["master_secret"], info, KEY_LENGTH),
+        "gid": gid,
+        "signature_encryption_key": derive(secret, salt, b"", gid, manager["group_encryption"], "SEKey", KEY_LENGTH),
         **common_of(manager),
         "members": others(manager),
     }

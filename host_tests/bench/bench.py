@@ -2,7 +2,8 @@
 
 (a) answers/s of a server, (b) group responses/s relayed by a proxy, both beside a bare loop in the same VM, in
 alternated rounds, for a client that waits and for one that spins; (c) time and heap to parse and to build a request;
-(d) heap and flash that each role takes; (e) heap that a served request takes. A figure beside the bare loop's is the
+(d) heap and flash that each role takes; (e) heap that a served request takes; (f) signatures and key agreement on the
+curves, beside plain multiplications of a point. A figure beside the bare loop's is the
 median, over the rounds, of their ratio in one round, so that whatever else this computer does falls on both.
 """
 
@@ -33,7 +34,9 @@ from running import (
     heap_bytes,
 )
 
-PARTS = ("server", "relay", "parse", "footprint", "served")
+PARTS = ("server", "relay", "parse", "footprint", "served", "curve")
+VERIFY = 0.45  # of the time of two plain multiplications of a point, at most
+STEP = 100  # field multiplications in a step, at most
 EXAMPLES = """examples:
   bench.py                             everything, about four minutes
   bench.py --only server --rounds 9    only (a), more rounds
@@ -85,6 +88,39 @@ def parse_part(options):
     return figures, failures
 
 
+# ---- (f): curves -----------------------------------------------------------------------------------------------------
+
+
+def curve_part(options):
+    """Measure and print (f): (figures, failures)."""
+    progress("curve: unix, 64 bit")
+    figures = json.loads(footprint.output(bare("curve.py", options.heap)))
+    plain, lines = figures["us"]["two plain multiplications"], []
+    for name, times in sorted(figures["us"].items(), key=lambda item: statistics.median(item[1])):
+        ratio = statistics.median(us / base for us, base in zip(times, plain))
+        line = [name, f"{statistics.median(times):,}", f"{min(times):,}–{max(times):,}", f"{ratio:.2f}"]
+        line.append(f"{figures['heap'][name]:,}" if name in figures["heap"] else "–")
+        steps = figures["steps"].get(name)
+        keys = "multiplications", "steps", "most_multiplications", "longest_us"
+        lines.append(line + [f"{steps[key]:,}" if steps else "" for key in keys])
+    head = ["", "µs", "min–max", "of two plain", "heap B", "field mult.", "steps", "most in a step", "longest, µs"]
+    loops = "viper" if figures["viper"] else "bytecode"
+    table(f"(f) Ed25519 and X25519; plain: double and add with the same field arithmetic ({loops})", head, lines)
+    kept = ", ".join(f"{name} {size:,}" for name, size in figures["kept"].items())
+    print(f"  kept on the heap, bytes: {kept}", flush=True)
+    figures["ratio"] = statistics.median(us / base for us, base in zip(figures["us"]["verify"], plain))
+    return figures, []
+
+
+def curve_missed(figures):
+    """What misses its target."""
+    if figures and figures["ratio"] > VERIFY:
+        yield f"curve: verify takes {figures['ratio']:.2f} of two plain multiplications, wanted at most {VERIFY}"
+    for name, steps in figures.get("steps", {}).items():
+        if steps["most_multiplications"] > STEP:
+            yield f"curve: {steps['most_multiplications']} multiplications in a step of {name}, wanted at most {STEP}"
+
+
 # ---- all ------------------------------------------------------------------------------------------------------------
 
 
@@ -121,6 +157,7 @@ def check(figures):
     for part in "server", "relay":
         yield from throughput.missed(part, figures.get(part, {}))
     yield from served.missed(figures.get("served", {}))
+    yield from curve_missed(figures.get("curve", {}))
     for vm, found in figures.get("parse", {}).items():
         for message in found["messages"]:
             for what in "parse", "build":
@@ -138,7 +175,7 @@ def arguments():
     parser = Parser(
         prog="bench.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", metavar="PART,…", help="of server, relay, parse, footprint, served (default: all)")
+    parser.add_argument("--only", metavar="PART,…", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each program (default: 5)")
     parser.add_argument("--seconds", type=float, default=0.8, metavar="S", help="length of a run (default: 0.8)")
     parser.add_argument("--heap", default="2M", help="heap of nodes and bare loops (default: %(default)s)")
@@ -165,6 +202,7 @@ def main():
         "parse": lambda: parse_part(options),
         "footprint": lambda: footprint.part(options, table, progress),
         "served": lambda: served.part(options, table, progress),
+        "curve": lambda: curve_part(options),
     }
     try:
         figures["run"] = header(options)

@@ -17,15 +17,17 @@ from groupcoap.oscore.curve import base_table  # noqa: E402
 gc.collect()
 table = gc.mem_alloc() - before
 from groupcoap.oscore import ed25519, x25519  # noqa: E402
-from groupcoap.oscore.curve import edwards, field, hot  # noqa: E402
-from groupcoap.oscore.sha512 import sha512  # noqa: E402
+from groupcoap.oscore.curve import _plain, edwards, field, hot  # noqa: E402
+from groupcoap.oscore.sha512 import _CONSTANTS, _INITIAL, sha512  # noqa: E402
 
 gc.collect()
 modules = gc.mem_alloc() - before
 
 ROUNDS = 7 if hot.VIPER else 3
+COUNTED = ("verify", "first verify of a key", "sign", "x25519", "u of an Ed25519 key", "SHA-512 of 1 KB")  # for heap
 MESSAGE = bytes(range(100))
 P = field.P
+PRODUCT = bytes((0, 0, 1, 2))
 D2 = -2 * 121665 * pow(121666, P - 2, P) % P
 POINT, OTHER, D2_SLOT = 0, 4, 8  # slots: X, Y, Z, T of each
 DOUBLE = bytes((
@@ -175,7 +177,20 @@ def main():
         plainly(s, b)
         plainly(k, a)
 
-    kilobyte = bytes(1024)
+    def field_multiplications():
+        hot.run(elements, PRODUCT * 100, 0, 400)
+
+    def on_integers():
+        x = y = b[0]
+        for _ in range(100):
+            x = x * y % P
+
+    def hash_plainly():
+        state = _plain.sha512_start(_INITIAL)
+        for at in range(0, 1152, 128):  # 9 blocks, as padded
+            _plain.sha512_block(state, _CONSTANTS, kilobyte, at & 896)
+
+    kilobyte, elements = bytes(1024), plainly(1, b)
     work = {
         "two plain multiplications": two,
         "verify": lambda: ed25519.verify(public, MESSAGE, signature),
@@ -184,6 +199,9 @@ def main():
         "x25519": lambda: x25519.x25519(key.x25519, x25519._NINE),
         "u of an Ed25519 key": lambda: x25519.from_ed25519(key.public),
         "SHA-512 of 1 KB": lambda: sha512(kilobyte),
+        "SHA-512 of 1 KB, plain": hash_plainly,
+        "100 field mult.": field_multiplications,
+        "100 field mult. on integers": on_integers,
     }
     times = {name: [] for name in work}
     for _ in range(ROUNDS):  # in turn, so that whatever else this computer does falls on all
@@ -193,7 +211,7 @@ def main():
         "vm": sys.version.split("; ")[-1],
         "viper": hot.VIPER,
         "us": times,
-        "heap": {name: allocated(function) for name, function in work.items()} if hot.VIPER else {},
+        "heap": {name: allocated(work[name]) for name in COUNTED} if hot.VIPER else {},
         "steps": {
             "verify": steps(lambda: ed25519.Verification(public, MESSAGE, signature)),
             "first verify of a key": steps(lambda: ed25519.Verification(later(key.public), MESSAGE, signature)),

@@ -262,7 +262,8 @@ class Request:
                 self.client.keep_echo(self.peer, value)
             return False
         self.echoed = True
-        self.echo = value
+        if self.way is None or m.security is not None:  # else it is the next hop's, which the gate will tell it
+            self.echo = value
         self.proceed(now)
         return True
 

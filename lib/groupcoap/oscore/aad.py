@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from ..cbor import dump_to, head
+from ..cbor import head
 from .hot import xor
 
 _ENCRYPT0 = b"\x83\x68Encrypt0\x40"  # [context, protected map, external_aad]
@@ -16,7 +16,8 @@ def structure(start, *items):
     """
     array = bytearray(start)
     for item in items:
-        dump_to(array, item)
+        head(array, 2, len(item))
+        array.extend(item)
     out = bytearray(_ENCRYPT0)
     head(out, 2, len(array))
     out.extend(array)

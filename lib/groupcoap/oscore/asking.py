@@ -6,9 +6,10 @@ at once (draft-ietf-core-oscore-capable-proxies §2.3). The responses to own req
 
 from micropython import const
 
+from .. import numbers as n
 from ..endpoint import MAX_DATAGRAM
 from ..hot import copy
-from ..message import Message, Writer
+from ..message import Message, Writer, rewrite
 from .errors import Rejected
 from .jobs import Jobs
 
@@ -30,7 +31,9 @@ class Way:
 
     def start(self, m, out):
         """Protect the request m: (Exchange, Sealing)."""
-        return self.context.seal_request(m, out, self.to) if self.to is not None else self.context.seal_request(m, out)
+        if self.to is None:
+            return self.context.seal_request(m, out)
+        return self.context.seal_request(m, out, False, self.to)
 
     def follow_up(self, security):
         """The way of a request to who has answered, `security` being that of its response: to it alone, where the
@@ -60,7 +63,8 @@ class Asking:
         self._inner = Writer(bytearray(MAX_DATAGRAM))
         self._outer = Writer(bytearray(MAX_DATAGRAM))
         self._fetching = None  # an `outer_fetching.Fetching`, from the first outer Block option on
-        self._between = None  # a buffer for what goes through two layers at once
+        self._between = None  # a Writer for what goes through two layers at once
+        self._echoes = {}  # values that next hops want to hear again, by their Context
         slots = endpoint.tokens.slots
         self._ways = [None] * slots
         self._owners = [None] * slots  # whose the ways are
@@ -161,6 +165,16 @@ class Asking:
         return self._last(hop, m, (exchange,), peer, sending, slot)
 
     def _last(self, hop, m, layers, peer, sending, slot):
+        value = self._echoes.pop(hop, None)
+        if value is not None and layers:  # else the request has it already
+            buf = m.buf
+            out = self._spare()
+            if buf is out.buf:
+                buf = bytes(memoryview(buf)[: m.end])
+                m.parse(buf, len(buf))
+            out.begin(m.type(), m.code, m.mid(), buf, 4, buf[0] & 15)
+            rewrite(out, m, (n.ECHO,), ((n.ECHO, value),))
+            m.parse(out.buf, out.end)
         exchange, sealing = hop.seal_request(m, self._outer, self.relays)
         sealing.finish()
         self._opens(slot, layers + (exchange,))
@@ -170,12 +184,15 @@ class Asking:
         # What stands in `out` as a Message, in a buffer that is not going to be written.
         buf = out.buf
         if out is self._outer:
-            if self._between is None:
-                self._between = bytearray(MAX_DATAGRAM)
-            buf = self._between
+            buf = self._spare().buf
             copy(buf, 0, out.buf, 0, out.end)
         self._source.parse(buf, out.end)
         return self._source
+
+    def _spare(self):
+        if self._between is None:
+            self._between = Writer(bytearray(MAX_DATAGRAM))
+        return self._between
 
     def _opens(self, slot, layers):
         # The responses with the token of this slot come through these layers.
@@ -248,6 +265,8 @@ class Asking:
             else:
                 m.parse(self._inner.buf, self._inner.end)
             m.security = sender
+            if len(layers) > 1 and m.code == n.UNAUTHORIZED and m.option(n.ECHO):
+                self._echoes[layers[-1].context] = m.option(n.ECHO)  # a challenge of the next hop itself
         except Rejected:
             self.refused += 1
             job.verdict = False

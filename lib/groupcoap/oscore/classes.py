@@ -49,12 +49,12 @@ def class_of(number, request, adjacent, proxied):
     it stays what it is: but an OSCORE option that is there already is for whoever comes behind X, as this layer's is
     for X. For the next hop, everything is for X, or for nobody before X.
     """
-    found = specified(number, request)
-    if found == CLASS_E or number == n.OSCORE:
+    row = table.get(number)
+    if row is None or row >> _SHIFT & CLASS_E or number == n.OSCORE:
         return CLASS_E
     if adjacent and general_rules(number, True, True, True, True, True, False, proxied):
         return CLASS_E
-    return found
+    return specified(number, request)
 
 
 def is_proxied(m):

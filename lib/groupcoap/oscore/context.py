@@ -20,7 +20,7 @@ from .. import numbers as n
 from ..cbor import dumps
 from . import aad, option
 from .aead import algorithm as aead_of
-from .errors import no_context, replayed, undecodable
+from .errors import no_context
 from .exchange import OSCORE, Exchange
 from .fields import compose, integrity
 from .kdf import hkdf
@@ -123,13 +123,9 @@ class Context:
         return DONE
 
     def open_request(self, m, piv, kid_context, kid, group):
-        """Begin to open a request of the other; `Contexts.open_request` calls it. Raises Rejected."""
-        if piv is None or kid is None:
-            raise undecodable()
+        """Begin to open a request; `Contexts.open_request` calls it, with a Partial IV and a kid. Raises Rejected."""
         if group or kid != self.recipient_id or kid_context not in (None, self.id_context):
             raise no_context()
-        if self.window.valid and not self.window.check(int.from_bytes(piv, "big")):
-            raise replayed()
         exchange = Exchange(self, OSCORE, kid, piv, kid_context)
         exchange.window = self.window
         return self._opening(exchange, m, True, piv, kid, piv)

@@ -1,5 +1,5 @@
-"""What Group OSCORE adds to the COSE object: its AAD, the countersignature and the keystream that hides that one
-(draft-ietf-core-oscore-groupcomm-28 §3.4, §3.1, §4.1; RFC 9338 §3.3).
+"""What Group OSCORE adds to the COSE object: more in the AAD, a countersignature, and the keystream that hides it
+(draft-ietf-core-oscore-groupcomm-28 §3.4, §3.1, §4.2; RFC 9338 §3.3).
 
 The structure to encrypt and the one to sign hold the same external_aad, so one byte string serves both: the signature
 takes it from where the byte string `external_aad` begins.
@@ -7,41 +7,25 @@ takes it from where the byte string `external_aad` begins.
 
 from micropython import const
 
-from ..cbor import dump_to, dumps, head
+from ..cbor import dumps, head
 from .hot import xor
 from .kdf import hkdf
 
 SIGNATURE_LENGTH = const(64)  # bytes of an Ed25519 signature
 
-_ENCRYPT0 = b"\x83\x68Encrypt0\x40"
-_EXTERNAL = const(11)  # where external_aad begins in the Enc_structure
+_EXTERNAL = const(11)  # where external_aad begins in what `aad.structure` gives
 # Both bodies' protected maps are empty. RFC 9338 §3.3 leaves the second one out for a "Countersignature0 version 2";
 # the test vectors of draft-ietf-core-cacheable-oscore and the other implementations have it, and so must this.
 _SIGNED = b"\x85\x71CounterSignature0\x40\x40"
 
 
 def start_of(algorithms):
-    """The beginning of each aad_array. algorithms: AEAD, group encryption, signature, key agreement; None if unset."""
+    """How each aad_array begins. algorithms: AEAD, group encryption, signature, key agreement; None where not set."""
     return b"\x89\x01" + dumps(algorithms)
 
 
-def structure(start, request_kid, request_piv, options, request_gid, value, sender, manager):
-    """The Enc_structure (RFC 9052 §5.3) whose external_aad is this aad_array, as bytes: the AAD of the AEAD.
-
-    start: from `start_of`; options: the class I options as in a message; value: that of the message's OSCORE option;
-    sender, manager: credentials as bytes.
-    """
-    array = bytearray(start)
-    for item in (request_kid, request_piv, options, request_gid, value, sender, manager):
-        dump_to(array, item)
-    out = bytearray(_ENCRYPT0)
-    head(out, 2, len(array))
-    out.extend(array)
-    return out
-
-
 def array_of(aad):
-    """A view of the aad_array in what `structure` gave."""
+    """A view of the aad_array in what `aad.structure` gave."""
     size = aad[_EXTERNAL] - 0x40  # the head of a byte string
     return memoryview(aad)[_EXTERNAL + (1 if size < 24 else size - 22) :]
 
@@ -49,7 +33,7 @@ def array_of(aad):
 def signed(aad, buf, start, length):
     """The Countersign_structure over the ciphertext buf[start:start + length], in parts, of which two are views.
 
-    aad: from `structure`. The parts stay right for as long as `aad` and `buf` do.
+    aad: from `aad.structure`. The parts stay right for as long as `aad` and `buf` do.
     """
     size = bytearray()
     head(size, 2, length)

@@ -29,12 +29,19 @@ class Steps:
 def _hashed(parts):
     """Steps to the SHA-512 hash of the parts, as an integer modulo L."""
     state = Sha512()
+    room = _SLICE
     for part in parts:
         part = memoryview(part)
-        for at in range(0, len(part), _SLICE):
-            state.update(part[at : at + _SLICE])
-            if len(part) > _SLICE:
+        length = len(part)
+        at = 0
+        while at < length:
+            end = min(at + room, length)
+            state.update(part[at:end])
+            room -= end - at
+            at = end
+            if not room:
                 yield
+                room = _SLICE
     yield
     return int.from_bytes(state.digest(), "little") % L
 
@@ -60,7 +67,7 @@ class Key(Steps):
             raise ValueError("a private key has 32 bytes")
         digest = bytearray(sha512(seed))
         digest[0] &= 248
-        digest[31] = digest[31] & 63 | 64
+        digest[31] = digest[31] & 127 | 64
         self.x25519 = bytes(digest[:32])
         self.prefix = bytes(digest[32:])
         self.public = None
@@ -92,11 +99,12 @@ class PublicKey(Steps):
                 self.step()
 
     def _work(self):
-        work = workspace(edwards.SLOTS + 9)
+        work = workspace(edwards.SLOTS)
         point = yield from edwards.decoded(work, self.data)
         self.points = point
+        work = None  # not kept until the first verification
         yield
-        self.points = yield from edwards.apart(work, point)
+        self.points = yield from edwards.apart(workspace(edwards.SLOTS + 9), point)
 
 
 class Signing(Steps):

@@ -6,7 +6,11 @@ from .. import numbers as n
 class Rejected(Exception):
     """A protected request that is not taken; `code` and `text` are those of the unprotected error response, if there
     is to be one. A protected response that is not taken is dropped, whatever these say.
+
+    exchange: the Exchange by which that error response is to be protected, else None.
     """
+
+    exchange = None
 
     def __init__(self, code, text):
         super().__init__(text)

@@ -13,12 +13,13 @@ from .errors import Rejected
 from .target import is_named, split
 
 
-def compose(m, out, code, put, adjacent=False, relayed=False, observe=True):
+def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inner=None):
     """Write m into `out` as a message to be encrypted: the offset of its plaintext, which ends at out.end.
 
     m: the plain Message; code: the outer code; put: outer options besides those of m, pairs (number, bytes) by rising
     number, of which the OSCORE option is one; adjacent: is the message for the next hop? relayed: does this endpoint
-    relay m, so that it must know all of its options? observe: is an outer Observe option wanted, if m has one?
+    relay m, so that it must know all of its options? observe: is an outer Observe option wanted, if m has one? inner:
+    pairs besides those of m that the plaintext of a response has.
 
     An outer Observe has the value of m; the inner one of a response is empty (§4.1.3.5). No-Response is inner, and
     outer too where it says 26 (§4.1.3.6). Of Block, Max-Age, Echo, … those of m are inner (§4.1.3).
@@ -27,7 +28,6 @@ def compose(m, out, code, put, adjacent=False, relayed=False, observe=True):
     what is relayed.
     """
     request = m.code < 32
-    inner = None
     if request and not adjacent and is_named(m):
         outer, inner = split(m)
         put = with_options(put, outer)
@@ -104,7 +104,7 @@ def merge(m, inner, out, adjacent, observe=-1):
 
     Header and token are m's, the code and the payload `inner`'s, and the options `inner`'s with those outer ones of m
     that stay (`classes.outer_stays`) and that `inner` does not have. observe: the value of `inner`'s Observe option
-    from now on; -1 leaves it. Raises ValueError where `out` is too small.
+    from now on; -1 leaves it, -2 leaves it out. Raises ValueError where `out` is too small.
     """
     request = inner.code < 32
     out.begin(m.type(), inner.code, m.mid(), m.buf, 4, m.buf[0] & 15)
@@ -120,9 +120,9 @@ def merge(m, inner, out, adjacent, observe=-1):
             continue
         while outside == number:
             outside = m.step()
-        if number == n.OBSERVE and observe >= 0:
-            out.option_uint(number, observe)
-        else:
+        if number != n.OBSERVE or observe == -1:
             out.copy_option(inner, number)
+        elif observe >= 0:
+            out.option_uint(number, observe)
         number = inner.step()
     out.copy_payload(inner)

@@ -8,7 +8,6 @@ nothing is sent.
 from micropython import const
 
 from .. import numbers as n
-from ..endpoint import MAX_DATAGRAM
 from ..hot import answer, copy, same
 from ..message import encoded
 from .asking import Asking
@@ -154,6 +153,8 @@ class Gate(Asking):
             exchange = job.opening.finish(self._inner)
         except Rejected as e:
             self.refused += 1
+            if e.exchange is not None:  # it was opened, and is refused by who opened it
+                layers = (e.exchange,) + layers
             self._answer(job.message, peer, group, layers, e.code, _STALE, e.text.encode())
             return
         finally:
@@ -166,7 +167,12 @@ class Gate(Asking):
         m.parse(self._inner.buf, self._inner.end)
         m.security = exchange
         if self.freshness is not None and not exchange.fresh:
-            value = self.freshness.challenge(m, exchange, now)
+            try:
+                value = self.freshness.challenge(m, exchange, now)
+            except Rejected as e:  # fresh, but not in order: one of its number or a greater one was before it
+                self.refused += 1
+                self._answer(m, peer, group, (), e.code, _STALE, e.text.encode())
+                return
             if value is not None:
                 return self._challenge(m, peer, group, layers, value, now)
         if self._is_for_here(m):
@@ -289,8 +295,6 @@ class Gate(Asking):
             end = 4 + (m.buf[0] & 15)
             copy(self._outer.buf, 0, m.buf, 0, end)
             self._outer.buf[1] = n.BAD_GATEWAY
-            if self._between is None:
-                self._between = bytearray(MAX_DATAGRAM)
-            copy(self._between, 0, self._outer.buf, 0, end)
-            m.parse(self._between, end)
+            copy(self._spare().buf, 0, self._outer.buf, 0, end)
+            m.parse(self._between.buf, end)
             exchange.seal(m, self._outer).finish()

@@ -38,8 +38,9 @@ DONE = Sealing()  # a message without anything that takes long is complete at on
 class Opening:
     """A protected message being opened. Its datagram must stay as it is until `finish` has returned.
 
-    exchange: the request's, which a request makes anew; m: the protected Message; piv: its own Partial IV, or None;
-    nonce, aad: for the cipher; server: of a response, the number of who sent it.
+    exchange: the request's, which a request makes anew; m: the protected Message; request: is it one? piv: its own
+    Partial IV, or None; nonce, aad: for the cipher; server: of a response, the number of who sent it. Raises Rejected
+    for what was taken before.
 
     To be set here or by `step`: cipher: an `aead` object with the key; length: bytes of the ciphertext, which begins
     where m's payload does.
@@ -57,6 +58,7 @@ class Opening:
         self.cipher = cipher
         self.server = server
         self.length = m.payload_length()
+        self._check_replay(False)  # before anything that takes long
 
     def step(self):
         """Do a slice of what takes long: is all of it done?"""
@@ -72,10 +74,8 @@ class Opening:
         """
         exchange = self.exchange
         m = self.m
-        if self.request and exchange.window is not None:
-            number = int.from_bytes(self.piv, "big")
-            if exchange.window.valid and not exchange.window.check(number):
-                raise replayed()
+        if self.request:
+            self._check_replay(False)  # another one may have been finished meanwhile
         inner = self._decrypt()
         if (inner.code > 31 or not inner.code) if self.request else inner.code < 64:
             raise undecrypted()
@@ -83,21 +83,34 @@ class Opening:
         if length > 3:
             raise undecrypted()
         value = inner.uint() if length >= 0 else -1
-        if not self.request:
-            value = self._notification(value)
+        value = self._registration(value) if self.request else self._notification(value)
         try:
-            merge(m, inner, out, exchange.context.adjacent, -1 if self.request else value)
+            merge(m, inner, out, exchange.context.adjacent, value)
         except ValueError:
             raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
         if not self.request:
             exchange.take_response(self.server, self.piv)
             return self.member
-        exchange.observe = value if value >= 0 else None
-        exchange.outer_observe = m.find(n.OBSERVE) >= 0
-        if exchange.window is not None and not exchange.window.take(number):
+        if exchange.window is not None and not exchange.window.take(int.from_bytes(self.piv, "big")):
             exchange.fresh = False
             exchange.own_piv = True
         return exchange
+
+    def _check_replay(self, notification):
+        """Raises Rejected where a message of this Partial IV was taken before, or is a notification that comes late."""
+        exchange = self.exchange
+        if not self.request:
+            exchange.check_response(self.server, self.piv, notification)
+        elif exchange.window is not None and exchange.window.valid:
+            if not exchange.window.check(int.from_bytes(self.piv, "big")):
+                raise replayed()
+
+    def _registration(self, value):
+        """Note the request's Observe option, of this value or -1, in its Exchange: what `merge` makes of it."""
+        exchange = self.exchange
+        exchange.observe = value if value >= 0 else None
+        exchange.outer_observe = self.m.find(n.OBSERVE) >= 0
+        return -1
 
     def _notification(self, value):
         """Check the response's place among the others: the value of its Observe option for the client, or -1.
@@ -107,18 +120,27 @@ class Opening:
         exchange = self.exchange
         if value >= 0 and exchange.observe is None:
             raise undecrypted()  # a notification that nobody asked for
-        exchange.check_response(self.server, self.piv, value >= 0)
+        self._check_replay(value >= 0)
         if value < 0:
             return -1
         return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0
 
+    def probe(self):
+        """Raises Rejected if the ciphertext is not authentic; what it says is not kept."""
+        self._copy()
+        if self.cipher.open(self.nonce, self.aad, _work, _AT, self.length) < 0:
+            raise undecrypted()
+        self._copy()
+
+    def _copy(self):
+        if self.length > LONGEST:
+            raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
+        copy(_work, _AT, self.m.buf, self.m.end - self.m.payload_length(), self.length)
+
     def _decrypt(self):
         """The plaintext as a Message, without options of its own header but for the code. Raises Rejected."""
-        length = self.length
-        if length > LONGEST:
-            raise Rejected(n.REQUEST_ENTITY_TOO_LARGE, "longer than is taken here")
-        copy(_work, _AT, self.m.buf, self.m.end - self.m.payload_length(), length)
-        length = self.cipher.open(self.nonce, self.aad, _work, _AT, length)
+        self._copy()
+        length = self.cipher.open(self.nonce, self.aad, _work, _AT, self.length)
         if length < 1:
             raise undecrypted()
         self.verify(_work, _AT, length)

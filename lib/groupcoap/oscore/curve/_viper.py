@@ -14,28 +14,28 @@ def workspace(slots):
     return bytearray(160 + 40 * slots)
 
 
-def run(work, program, base, end):
-    """Carry out `end` bytes of a program: operation, to, a, b, each; slots from 192 on count from `base`.
+@micropython.viper
+def run(r: ptr32, b: ptr16, x: uint, end: int):
+    """Carry out `end` bytes of a program (b) in a work area (r): operation, to, a, b each; slots from 192 on add x.
 
     0: to = a * b. 1: to = a ** (2 ** b), b > 0. 2: to = a + b. 3: to = a - b. 4: to = a.
     """
-    _run(work, work, 0, 0, work, program, base, end)
-
-
-@micropython.viper
-def _run(r: ptr32, b: ptr16, x: uint, y: uint, work: ptr8, program: ptr8, base: int, end: int):
-    # The three that the inner loop uses most come first: those have registers.
+    # The first three names are those that get registers, and the inner loop needs them.
+    work = uint(r)
+    program = ptr8(b)
+    base = int(x) - 192
+    y = uint(0)
     at = 0
     while at < end:
         what = int(program[at])
         i = int(program[at + 1])
         if i > 191:
-            i += base - 192
-        to = ptr16(uint(work) + 160 + 40 * i)
+            i += base
+        to = ptr16(work + 160 + 40 * i)
         i = int(program[at + 2])
         if i > 191:
-            i += base - 192
-        a = ptr16(uint(work) + 160 + 40 * i)
+            i += base
+        a = ptr16(work + 160 + 40 * i)
         times = int(program[at + 3])
         at += 4
         other = a
@@ -43,26 +43,30 @@ def _run(r: ptr32, b: ptr16, x: uint, y: uint, work: ptr8, program: ptr8, base: 
             i = times
             times = 1
             if i > 191:
-                i += base - 192
-            other = ptr16(uint(work) + 160 + 40 * i)
+                i += base
+            other = ptr16(work + 160 + 40 * i)
         if what == 4:
             i = 0
             while i < 20:
                 to[i] = a[i]
                 i += 1
         elif what > 1:
+            b = other
             x = uint(0)
             i = 0
-            while i < 20:
-                if what == 2:
-                    x = x + a[i] + other[i]
-                elif i:  # 4 * (2**260 - 608) keeps every limb positive
-                    x = x + 32764 + a[i] - other[i]
-                else:
-                    x = x + 30336 + a[i] - other[i]
-                to[i] = x & 8191
-                x = x >> 13
-                i += 1
+            if what == 2:
+                while i < 20:
+                    x = x + a[i] + b[i]
+                    to[i] = x & 8191
+                    x = x >> 13
+                    i += 1
+            else:
+                x = x - 2428  # 4 * (2**260 - 608) keeps every limb positive: the lowest of it is 32764 - 2428
+                while i < 20:
+                    x = x + 32764 + a[i] - b[i]
+                    to[i] = x & 8191
+                    x = x >> 13
+                    i += 1
             x = x * 608 + to[0]
             to[0] = x & 8191
             to[1] = (x >> 13) + to[1]
@@ -79,7 +83,7 @@ def _run(r: ptr32, b: ptr16, x: uint, y: uint, work: ptr8, program: ptr8, base: 
                 while quarter < 4:
                     half = ptr16(uint(a) + 20 * (quarter & 1))
                     b = ptr16(uint(other) + 20 * (quarter >> 1))
-                    r = ptr32(uint(work) + 40 * ((quarter & 1) + (quarter >> 1)))
+                    r = ptr32(work + 40 * ((quarter & 1) + (quarter >> 1)))
                     twice = 0
                     if what == 1 and quarter == 1:
                         twice = 1

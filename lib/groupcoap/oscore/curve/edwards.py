@@ -75,12 +75,12 @@ _PLUS = _addition(_Q0, _Q1, _SUB, _ADD, _MUL)
 _MINUS = _addition(_Q1, _Q0, _ADD, _SUB, _MUL)
 _PLUS_AFFINE = _addition(_Q0, _Q1, _SUB, _ADD, _ADD)
 _MINUS_AFFINE = _addition(_Q1, _Q0, _ADD, _SUB, _ADD)
-_OPERAND = bytes((
+_OPERAND = bytes((  # the current point as a second operand
     _ADD, _Q0, _Y, _X,
     _SUB, _Q1, _Y, _X,
     _MUL, _Q2, _T, _D2,
     _ADD, _Q3, _Z, _Z,
-))  # the current point as a second operand  # fmt: skip
+))  # fmt: skip
 _NEGATIVE = bytes((_SUB, _N + 3, _N + 2, _N + 2, _SUB, _N + 3, _N + 3, _N + 2))  # 0 - Q2, beside it
 _PRODUCT = bytes((_MUL, _T, _X, _Y))
 _AFFINE = bytes((_MUL, _X, _X, _POWER + POWER, _MUL, _Y, _Y, _POWER + POWER))
@@ -160,8 +160,9 @@ def decoded(work, data):
         if not x:
             raise ValueError("not a public key: x is 0, its sign 1")
         x = P - x
-    for _ in range(3):
-        run(work, _DOUBLE, 0, _DOUBLE_SHORT)
+    # Four times a point of order 8, 4, 2 or 1 is one of the two whose x is 0.
+    run(work, _DOUBLE, 0, _DOUBLE_SHORT)
+    run(work, _DOUBLE, 0, _DOUBLE_SHORT)
     if not value(work, _X):
         raise ValueError("not a public key: a point of small order")
     return x.to_bytes(32, "little") + y
