@@ -940,3 +940,65 @@ def test_a_message_with_two_layers_goes_in_pieces():
         assert pair.items[0].payload == LONG and pair.items[0].security.name == "server"
         cutter.carry(pair.send(**PUT_IN))
         assert pair.items[1].code == n.CHANGED
+
+
+def test_a_piece_without_a_payload_may_be_for_somebody_behind():
+    pair = Server()
+    (request,) = pair.send()
+    for options, known in (
+        (request.options, True),
+        ([(n.OSCORE, b"\x09\x00other")], False),
+        ([(n.OSCORE, b"\xff")], True),  # malformed, whoever it is for
+    ):
+        data = datagram(n.CON, n.POST, 7, b"t", put(options, (n.BLOCK2, value(1))))
+        m = Message()
+        m.parse(data, len(data))
+        assert pair.gate.contexts.knows(m) is known
+
+
+class Dice:
+    seed = 7
+
+    def roll(self, below):
+        self.seed = self.seed * 75 % 65537
+        return self.seed % below
+
+
+def test_whatever_comes_in_pieces_is_answered_or_dropped():
+    roll = Dice().roll
+    pair = Server()
+    pair.value = LONG
+    requests = [pair.sealed(n.PUT, LONG), pair.sealed(), pair.sealed()]
+    for i in range(1500):
+        packet = requests[roll(3)]
+        options = list(packet.options)
+        for number in (n.BLOCK2, n.BLOCK1, n.SIZE1, n.REQUEST_TAG):
+            if roll(3):
+                szx = roll(9)
+                few = value(roll(14), roll(2), min(szx, 7)) if szx else bytes([roll(256) for _ in range(roll(6))])
+                options = put(options, (number, few))
+        size = 16 << roll(7) if roll(2) else roll(1100)
+        data = datagram(roll(2), (n.POST, n.FETCH, n.PUT)[roll(3)], i, b"t", options, packet.payload[:size])
+        back = pair.server_port.receive(data, (PROXY, OTHER)[roll(2)], roll(9) == 8)
+        assert len(back) < 2 and (not back or back[0].code >= n.CHANGED)
+        pair.wire.advance(roll(2000))
+
+
+def test_whatever_comes_to_a_client_in_pieces_leaves_nothing_behind():
+    roll = Dice().roll
+    for i in range(150):
+        pair = Server()
+        pair.value = LONG
+        (asked,) = pair.send(confirmable=i & 1, **(PUT_IN if i & 2 else {}))
+        for _ in range(6):
+            options = [(n.OSCORE, bytes([roll(256) for _ in range(roll(2))]))] * roll(3)
+            for number in (n.BLOCK2, n.BLOCK1):
+                if roll(5):
+                    options = put(options, (number, value(roll(2), roll(4) > 0, roll(8))))
+            code = (n.CHANGED, n.CONTINUE, n.REQUEST_ENTITY_TOO_LARGE)[roll(3)]
+            data = datagram(n.NON, code, roll(65536), asked.token, options, bytes(16 << roll(4)))
+            for packet in pair.client_port.receive(data, SERVER):
+                asked = packet if 0 < packet.code < 32 else asked
+        pair.wire.advance(2 * LATER + 5000)
+        assert len(pair.items) == 1, pair.items
+        assert pair.client_port.endpoint.tokens.free == pair.client_port.endpoint.tokens.slots
