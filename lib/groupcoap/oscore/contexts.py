@@ -1,7 +1,9 @@
 """Which security context a request is for (RFC 8613 §8.2 step 2, draft-ietf-core-oscore-groupcomm §6)."""
 
-from .errors import Rejected, no_context, undecodable
+from .. import numbers as n
+from .errors import no_context, undecodable
 from .exchange import header
+from .option import parse
 
 
 class Contexts:
@@ -51,11 +53,16 @@ class Contexts:
                     sequence.take()
 
     def knows(self, m):
-        """Is this protected request for one of them?"""
+        """Is this protected request, or piece of one, for one of them?"""
         try:
-            return self._find(*header(m)) is not None
-        except Rejected:
+            return self.find(m) is not None
+        except ValueError:
             return True  # it is malformed, whoever it is for
+
+    def find(self, m):
+        """Which one this request, or piece of one, is for, by its OSCORE option; None: none. Raises ValueError where
+        that is malformed."""
+        return self._find(*parse(m.option(n.OSCORE)))
 
     def open_request(self, m):
         """Begin to open a protected request, a Message: an `Opening`, whose `finish` gives its Exchange.
