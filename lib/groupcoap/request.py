@@ -43,6 +43,7 @@ class Request:
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
     echoes = 0  # challenges that were answered
+    renewals = 2  # how often it is said again under new keys (`oscore.rederive`)
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
         self.client = client
@@ -256,10 +257,14 @@ class Request:
         return problem
 
     def challenged(self, m, now):
-        """Was this a challenge that the request answers with the Echo value in it? (RFC 9175 §2.3)
+        """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)
 
-        A server may challenge it once, and before it each of a few proxies on the way.
+        A server may challenge it once by an Echo, and before it each of a few proxies on the way.
         """
+        if m.code == n.UNAUTHORIZED and self.renewals and getattr(m.security, "again", False):
+            self.renewals -= 1
+            self.proceed(now)
+            return True
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())
