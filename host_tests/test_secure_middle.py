@@ -236,7 +236,7 @@ def test_any_byte_of_a_response_that_is_altered_on_the_way_from_the_proxy_is_cau
     assert len(copies) > 100
 
 
-def test_responses_of_earlier_requests_are_not_taken(site, between):
+def test_responses_of_earlier_requests_and_repeated_ones_are_not_taken(site, between):
     earlier = []
 
     def alter(direction, message):
@@ -245,7 +245,7 @@ def test_responses_of_earlier_requests_are_not_taken(site, between):
         if len(earlier) < 6:
             earlier.append(message)
             return None
-        return [*[anew(each)._replace(token=message.token) for each in earlier], message]
+        return [*[anew(each)._replace(token=message.token) for each in earlier], message, anew(message)]
 
     between.alter = alter
     assert told(site.ask_group(*through(between, site), path="watched")) == site.expected("watched")

@@ -16,9 +16,13 @@ def site(tmp_path_factory):
     with secure_site.Site(tmp_path_factory.mktemp("site")) as site:
         site.servers()
         site.share_all("proxy", "alice", "first", "outsider", "eve", "mallory")
-        files = [site.share(client, "proxy")[1] for client in ("alice", "first", "outsider", "eve")]
-        site.proxy("proxy", ["alice", "first"], *files)
+        start_proxy(site)
         yield site
+
+
+def start_proxy(site):
+    files = [site.share(client, "proxy")[1] for client in ("alice", "first", "outsider", "eve")]
+    site.proxy("proxy", ["alice", "first"], *files)
 
 
 def server_named(options, profile):
@@ -120,22 +124,24 @@ def test_servers_answer_nobody_without_keys(site):
 
 
 def test_chain_of_two_proxies(site):
-    for name in ("first", "outsider"):
+    def start(name):
         files = [site.share(name, "proxy")[0], site.share("alice", name)[1]]
-        towards = [{"context": "proxy", "address": site.address("proxy")}]
         hop = site.address("proxy")
+        towards = [{"context": "proxy", "address": hop}]
         site.proxy(name, ["alice"], *files, security={"towards": towards}, next_hop=hop)
 
     def requests():
         found = site.status("proxy", "alice")
         return {each["client"]: each["requests"] for each in found["clients"]}
 
+    start("first")
+    start("outsider")
     before = requests()
     for profile in ("07", "00"):
         way = *site.key("alice"), *site.by("first", "alice"), "--profile", profile
         assert told(site.ask_group(*way)) == site.expected()
-    single = site.ask("get", site.uri("s2"), *site.key("alice"), *site.by("first", "alice"), "--to", "s2")
-    assert told(single) == site.expected(names=["s2"])
+    single = "get", site.uri("s2"), *site.key("alice"), *site.by("first", "alice"), "--to", "s2"
+    assert told(site.ask(*single)) == site.expected(names=["s2"])
     after = requests()
     assert after["first"] >= before["first"] + 3
     assert after["alice"] == before["alice"]
@@ -144,3 +150,8 @@ def test_chain_of_two_proxies(site):
         refused = site.ask_group(*site.key("alice"), *site.by("outsider", "alice"), "--timeout", "3", count=1)
         assert [code for code, *_ in plain(refused)] == ["4.01"]
         assert heard.receive(0.1) is None
+    # Both do not know, after a restart, what they have had before: each asks whether the request is a new one
+    site.lose_power("first", "proxy")
+    start_proxy(site)
+    start("first")
+    assert told(site.ask(*single)) == site.expected(names=["s2"])
