@@ -139,6 +139,19 @@ def read(path, schemas=_SCHEMAS, longest=LONGEST):
     return kind, checked(value[kind], "%s: %s" % (path, kind), schemas[kind])
 
 
+def _record(label, found, context, identifier):
+    """The name of the record for this Sender ID in this ID Context.
+
+    It follows from the key: a file with another name goes on where this one was, and no key that was used begins anew.
+    It tells nothing of the key, which has 16 bytes at least.
+    """
+    message = bytearray()
+    for part in (found["master_salt"], context, identifier):
+        message.append(0xFF if part is None else len(part))
+        message.extend(part or b"")
+    return str(binascii.hexlify(hmac_sha256(found["master_secret"], label, message)[:12]), "ascii")
+
+
 class _Maker:
     """Makes the objects of one file after the other, and knows what the files before have."""
 
@@ -158,21 +171,16 @@ class _Maker:
         self._taken[item] = path
 
     def sequence(self, found, context, where, path):
-        """The Sender Sequence Numbers of this Sender ID in this ID Context.
-
-        They are stored by a name that follows from the key: a file with another name goes on where this one was, and no
-        key that was used begins anew. The name tells nothing of the key, which has 16 bytes at least.
-        """
-        message = bytearray()
-        for part in (found["master_salt"], context, found["sender_id"]):
-            message.append(0xFF if part is None else len(part))
-            message.extend(part or b"")
-        name = str(binascii.hexlify(hmac_sha256(found["master_secret"], b"sequence", message)[:12]), "ascii")
+        """The Sender Sequence Numbers of this Sender ID in this ID Context."""
+        name = _record(b"sequence", found, context, found["sender_id"])
         self.once(name, where + ".sender_id", path)
+        return self.stored(Sequence, name, where + ".sender_id")
+
+    def stored(self, kind, name, where):
         try:
-            return Sequence(self.store, name, self.ahead)
+            return kind(self.store, name, self.ahead)
         except OSError as e:
-            raise ConfigError("%s.sender_id: its sequence number cannot be read (error %s)" % (where, e.errno))
+            raise ConfigError("%s: its sequence number cannot be read (error %s)" % (where, e.errno))
 
     def oscore(self, found, where, path):
         from groupcoap.oscore.context import Context
@@ -180,9 +188,7 @@ class _Maker:
         self.once((0, found["name"]), where + ".name", path)
         self.once((1, found["recipient_id"], found["id_context"]), where + ".recipient_id", path)
         found["sequence"] = self.sequence(found, found["id_context"], where, path)
-        context = Context(adjacent=self.adjacent, **found)
-        context.window.valid = False  # what came before this start is not known (RFC 8613 Appendix B.1.2)
-        self.contexts.append(context)
+        self.contexts.append(Context(adjacent=self.adjacent, **found))
 
     def key(self, found, where, path):
         from groupcoap.oscore.credential import public_key_of
@@ -215,6 +221,12 @@ class _Maker:
         del found["private_key"]
         found["members"] = self.members(found, where)
         self.groups.append(Group(key=key, sequence=sequence, **found))
+        if sequence is None:  # a silent server: it cannot ask whether a request is fresh
+            from groupcoap.oscore.floor import Floor
+
+            for member in found["members"]:
+                name = _record(b"window", found, found["gid"], member.id)
+                member.window = self.stored(Floor, name, where + ".members")
 
     def checker(self, found, where, path):
         from groupcoap.oscore.checker import Checker

@@ -30,9 +30,9 @@ class Store:
         self.files[name] = bytes(data)
 
 
-def context(name="server", own=b"\x01", other=b"\x02", store=None, **how):
+def context(name="server", own=b"\x01", other=b"\x02", store=None, ahead=128, **how):
     """One end of an OSCORE context; the other end has the IDs the other way round."""
-    return Context(name, SECRET, SALT, own, other, Sequence(store or Store(), name), **how)
+    return Context(name, SECRET, SALT, own, other, Sequence(store or Store(), name, ahead), **how)
 
 
 class Pair:

@@ -33,6 +33,21 @@ class Contexts:
             if context.id_context in self._by_gid:
                 raise ValueError("%s: its id_context is the Gid of a group" % context.name)
 
+    def begin(self, doubt=False):
+        """Begin a life of this node, before the first message. What requests it has had in an earlier one is not known:
+        they are told from replays by Echo (RFC 8613 Appendix B.1.2). That there was one is told by the record of the
+        sequence numbers, so that the first is recorded now. doubt: ask for freshness even in the first.
+
+        Raises what `Sequence.take` raises.
+        """
+        for context in list(self.contexts) + list(self.groups):
+            sequence = context.sequence
+            if sequence is not None:  # a silent server's windows are `Floor`s
+                if doubt or sequence.number:
+                    context.distrust()
+                if not sequence.number:
+                    sequence.take()
+
     def knows(self, m):
         """Is this protected request for one of them?"""
         try:
