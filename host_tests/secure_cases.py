@@ -142,6 +142,7 @@ class World:
             if value is not None:
                 command += f"--{name}", str(value)
         command += ["--proxy-key", proxy_key] if proxy_key else []
+        command += ["--multicast-interface", "127.0.0.1"] if seconds and not proxy else []
         return command + ["--deterministic"] * deterministic + ["--non"] * non + ["--json"]
 
     def assert_sent(self, key, count):
