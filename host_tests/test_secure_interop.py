@@ -3,9 +3,11 @@
 import aiocoap
 import aiocoap_contexts
 import pytest
-import secure_cases
-import secure_keys
-from aiocoap.message import Direction
+
+pytest.register_assert_rewrite("secure_cases")
+import secure_cases  # noqa: E402
+import secure_keys  # noqa: E402
+from aiocoap.message import Direction  # noqa: E402
 
 RUNS = [
     pytest.param(case, pair, id=f"{case.__name__}-{'-'.join(pair)}")

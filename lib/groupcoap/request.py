@@ -16,6 +16,8 @@ from .transfer import CHANGED, Download, Upload
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
 _CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
 DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
+_SERVER = 1
+_HOP = 2
 ROUND_TRIP = 2000  # ms on top of MAX_TRANSMIT_WAIT until a request has failed (RFC 7252 §4.8.2)
 
 
@@ -39,7 +41,7 @@ class Request:
     up = down = None  # Upload, Download
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
-    echoed = False
+    echoed = 0  # whose challenges it has answered by the message that is under way
     renewals = 2  # how often it is said again under new keys (`oscore.rederive`)
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
@@ -213,7 +215,7 @@ class Request:
                 return True
             up.advance()
             up.szx = min(up.szx, szx)
-            self.echoed = False
+            self.echoed = 0
         elif m.code == n.CONTINUE:
             self.fail("2.31 for another than a block that others follow", now)
             return True
@@ -253,6 +255,10 @@ class Request:
                 self.end(down.response, now)
         return problem
 
+    def protected(self, m):
+        """Was this response protected end to end? Then it has passed the order that its Partial IV gives."""
+        return self.way is not None and m.security is not None
+
     def challenged(self, m, now):
         """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)"""
         if m.code == n.UNAUTHORIZED and self.renewals and getattr(m.security, "again", False):
@@ -262,12 +268,13 @@ class Request:
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())
-        if m.code != n.UNAUTHORIZED or self.echoed:
+        whose = _SERVER if self.way is None or self.protected(m) else _HOP
+        if m.code != n.UNAUTHORIZED or self.echoed & whose:
             if not self.proxied:
                 self.client.keep_echo(self.peer, value)
             return False
-        self.echoed = True
-        if self.way is None or m.security is not None:  # else it is the next hop's, which the gate will tell it
+        self.echoed |= whose
+        if whose == _SERVER:  # else it is the next hop's, which the gate will tell it
             self.echo = value
         self.proceed(now)
         return True
