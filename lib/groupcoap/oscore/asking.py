@@ -231,7 +231,8 @@ class Asking:
             if m.code < 128:  # only an error may come from who does not have the keys (RFC 8613 §8.4)
                 self.unprotected += 1
                 return False
-            m.security = None
+            if not getattr(m.security, "again", False):  # of the next hop, and about its own layer
+                m.security = None
             return self.endpoint.tokens.owners[slot].response(slot, m, peer, now)
         job = self._jobs.take()
         if job is None:

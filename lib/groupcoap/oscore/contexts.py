@@ -26,6 +26,8 @@ class Contexts:
         for context in contexts:
             same = self._by_kid.setdefault(context.recipient_id, [])
             for other in same:
+                if other.rederives or context.rederives:  # any ID Context may be its own
+                    raise ValueError("%s and %s: recipient_id is equal" % (other.name, context.name))
                 if other.id_context == context.id_context:
                     raise ValueError("%s and %s: recipient_id and id_context are equal" % (other.name, context.name))
             if context.id_context is None:
@@ -80,7 +82,7 @@ class Contexts:
         found = self._by_gid.get(kid_context) if kid_context is not None else None
         if found is None:
             for context in self._by_kid.get(kid, ()):
-                if kid_context is None or kid_context == context.id_context:
+                if context.takes(kid_context):
                     return context
         return found
 
