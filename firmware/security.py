@@ -29,6 +29,7 @@ sender_id - hex 0 7
 recipient_id - hex 0 7
 id_context null hex 0 32 null
 algorithm 10 choice [10,30]
+rederives false boolean
 """,
     "group": """
 name - context
@@ -152,6 +153,19 @@ def _record(label, found, context, identifier):
     return str(binascii.hexlify(hmac_sha256(found["master_secret"], label, message)[:12]), "ascii")
 
 
+def _mixed(store):
+    """entropy(n) whose bytes come in no other life of this node, even where the chip's random bits should be poor."""
+    lives = int.from_bytes(store.read("lives") or b"", "big") + 1
+    store.write("lives", lives.to_bytes(6, "big"))
+    given = [0]
+
+    def entropy(n):
+        given[0] += 1
+        return hmac_sha256(os.urandom(32), b"%d %d" % (lives, given[0]))[:n]
+
+    return entropy
+
+
 class _Maker:
     """Makes the objects of one file after the other, and knows what the files before have."""
 
@@ -187,6 +201,13 @@ class _Maker:
 
         self.once((0, found["name"]), where + ".name", path)
         self.once((1, found["recipient_id"], found["id_context"]), where + ".recipient_id", path)
+        if found.pop("rederives"):
+            from groupcoap.oscore.rederive import Rederiving
+
+            if found.pop("id_context") is not None:
+                raise ConfigError("%s.id_context: expected null beside rederives" % where)
+            self.contexts.append(Rederiving(entropy=_mixed(self.store), adjacent=self.adjacent, **found))
+            return
         found["sequence"] = self.sequence(found, found["id_context"], where, path)
         self.contexts.append(Context(adjacent=self.adjacent, **found))
 

@@ -1,7 +1,9 @@
 """Which security context a request is for (RFC 8613 §8.2 step 2, draft-ietf-core-oscore-groupcomm §6)."""
 
-from .errors import Rejected, no_context, undecodable
+from .. import numbers as n
+from .errors import no_context, undecodable
 from .exchange import header
+from .option import parse
 
 
 class Contexts:
@@ -24,6 +26,8 @@ class Contexts:
         for context in contexts:
             same = self._by_kid.setdefault(context.recipient_id, [])
             for other in same:
+                if other.rederives or context.rederives:  # any ID Context may be its own
+                    raise ValueError("%s and %s: recipient_id is equal" % (other.name, context.name))
                 if other.id_context == context.id_context:
                     raise ValueError("%s and %s: recipient_id and id_context are equal" % (other.name, context.name))
             if context.id_context is None:
@@ -49,11 +53,16 @@ class Contexts:
                     sequence.take()
 
     def knows(self, m):
-        """Is this protected request for one of them?"""
+        """Is this protected request, or piece of one, for one of them?"""
         try:
-            return self._find(*header(m)) is not None
-        except Rejected:
+            return self.find(m) is not None
+        except ValueError:
             return True  # it is malformed, whoever it is for
+
+    def find(self, m):
+        """Which one this request, or piece of one, is for, by its OSCORE option; None: none. Raises ValueError where
+        that is malformed."""
+        return self._find(*parse(m.option(n.OSCORE)))
 
     def open_request(self, m):
         """Begin to open a protected request, a Message: an `Opening`, whose `finish` gives its Exchange.
@@ -73,7 +82,7 @@ class Contexts:
         found = self._by_gid.get(kid_context) if kid_context is not None else None
         if found is None:
             for context in self._by_kid.get(kid, ()):
-                if kid_context is None or kid_context == context.id_context:
+                if context.takes(kid_context):
                     return context
         return found
 

@@ -35,6 +35,8 @@ class Exchange:
     group mode be in pairwise mode.
     """
 
+    outer_blocks = None  # of a request with an outer Block option: what it says of its answers (outer_blocks.Pieces)
+
     def __init__(self, context, mode, kid, piv, gid=None, member=None, servers=1):
         self.context = context
         self.mode = mode
