@@ -2,9 +2,10 @@
 
 from config_schema import KINDS, TABLES, ConfigError, table, wrong
 
+# A folder called state would hide the module on a board.
 TABLES["security"] = """
 files - listed 16 file
-state "state" file
+state "sequences" file
 required true boolean
 sequence_ahead 64 whole 1 65535
 exchanges 16 whole 1 255

@@ -215,6 +215,8 @@ class _Maker:
         del found["private_key"]
         found["members"] = self.members(found, where)
         self.groups.append(Group(key=key, sequence=sequence, **found))
+        for member in found["members"]:
+            member.window.valid = False  # §9 of draft-ietf-core-oscore-groupcomm, as for a Context
 
     def checker(self, found, where, path):
         from groupcoap.oscore.checker import Checker

@@ -721,11 +721,11 @@ def test_checking_leaves_the_numbers_of_options_as_they_were(configure, tool, he
 
 
 @pytest.mark.parametrize("role", ["server", "proxy"])
-def test_the_page_of_the_configuration_has_every_key(role):
+def test_the_page_of_the_configuration_has_every_key(role, tool):
     page = (support.REPO / "docs/configuration.md").read_text()
     tables = ["transmission", "wifi", "resource", "security"] if role == "server" else ["proxy", "client"]
-    wanted = {key.split(".")[0] for key, _ in configuring.keys(role)}
-    wanted |= {line.split(" ")[0] for name in tables for line in configuring.TABLES[name].split("\n") if line}
+    wanted = {key.split(".")[0] for key, _ in tool.c.keys(role)}
+    wanted |= {line.split(" ")[0] for name in tables for line in tool.c.TABLES[name].split("\n") if line}
     assert not [key for key in sorted(wanted) if f"`{key}`" not in page]
 
 
@@ -752,6 +752,7 @@ def test_check_reads_the_files_of_keys_too(change, told, configure, here):
     value["proxy"]["allow"].append({"client": "bob"})
     path.write_text(json.dumps(value))
     if not told:
-        assert 'proxy.allow[1].client: expected the name of a security context (alice), not "bob"' in configure(
-            "--check", path
-        )[2]
+        assert (
+            'proxy.allow[1].client: expected the name of a security context (alice), not "bob"'
+            in configure("--check", path)[2]
+        )

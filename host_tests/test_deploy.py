@@ -178,6 +178,37 @@ def test_a_changed_configuration_is_copied_alone(deployed, configuration):
     assert last(done).startswith("copied 1 of ") and last(done).endswith(f"ready server coap://{address}:5683")
 
 
+def keyed(configuration, tmp_path, mode=0o600):
+    """The path of a server's configuration with a file of keys."""
+    keys = {"name": "alice", "master_secret": "5ec2" * 8, "sender_id": "01", "recipient_id": "02"}
+    (tmp_path / "keys").mkdir(exist_ok=True)
+    (tmp_path / "keys/alice.json").write_text(json.dumps({"oscore": keys}))
+    (tmp_path / "keys/alice.json").chmod(mode)
+    return configuration("server", security={"files": ["keys/alice.json"]})
+
+
+def test_files_of_keys_go_with_the_configuration_and_stay(deployed, configuration, tmp_path):
+    b = deployed("server")
+    done = run(b.port, "server", "--config", keyed(configuration, tmp_path))
+    assert "  copy   /keys/alice.json" in done.stdout and "5ec2" not in done.stdout
+    assert last(done).startswith("copied 2 of ") and "; ready server coap://" in last(done)
+    assert (b.flash / "keys/alice.json").read_bytes() == (tmp_path / "keys/alice.json").read_bytes()
+    assert "alice" not in (b.flash / "lib/groupcoap.json").read_text()
+    assert last(run(b.port, "server")).startswith("copied 0 of ") and (b.flash / "keys/alice.json").exists()
+
+
+def test_files_of_keys_are_checked_before_the_board_is_touched(deployed, configuration, tmp_path):
+    b = deployed("server")
+    path = keyed(configuration, tmp_path, 0o644)
+    assert "keys/alice.json: others may read it" in refused(b, "server", "--config", path)
+    (tmp_path / "keys/alice.json").unlink()
+    assert "keys/alice.json: cannot be read" in refused(b, "server", "--config", path)
+    path = configuration("server", security={"files": ["../alice.json"]})
+    assert 'security.files: expected a path that a board can have, without ".."' in refused(
+        b, "server", "--config", path
+    )
+
+
 def test_of_another_role_nothing_is_left(deployed, configuration):
     b = deployed("server")
     done = run(b.port, "proxy", "--config", configuration("proxy"))

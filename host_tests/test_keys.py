@@ -510,6 +510,11 @@ def test_a_private_key_given_as_a_credential_is_not_shown(made):
     assert "--credential: " in made.refused("group", "add", "building", "x", "--credential", key)
 
 
+def test_a_credential_whose_key_signs_for_nobody_is_refused(made):
+    weak = keys.credential_of("x", b"\1" + bytes(31)).hex()
+    assert "a point of small order" in made.refused("group", "add", "building", "x", "--credential", weak)
+
+
 def test_the_same_credential_is_no_second_member(group):
     group("group", "add", "building", "alice", "--credential", "keys/alice.credential")
     assert "another" in group.refused("group", "add", "building", "x", "--credential", "keys/alice.credential")
@@ -519,6 +524,7 @@ def test_a_group_without_members_or_signatures_exports_none(folder):
     folder("group", "new", "building", "--mode", "pairwise")
     assert "no members yet" in folder.refused("group", "export", "building")
     assert "group mode" in folder.refused("group", "export", "building", "--checker")
+    assert "group mode" in folder.refused("group", "add", "building", "lamp", "--silent")
 
 
 @pytest.mark.parametrize(
@@ -553,3 +559,90 @@ def test_a_managers_file_that_others_may_read_is_refused(group):
 def test_help_has_examples(arguments, folder):
     shown = folder(*arguments, "--help")
     assert shown.startswith("usage: ") and "examples:" in shown
+
+
+# What the files are good for
+
+
+class Store:
+    def read(self, name):
+        return None
+
+    def write(self, name, data):
+        pass
+
+
+def loaded(folder, *files):
+    """(contexts, checkers, names) of a node whose configuration names these."""
+    settings = {"files": [f"keys/{file}.json" for file in files], "sequence_ahead": 64}
+    return security.load(settings, f"{folder.path}/", Store())
+
+
+def contexts(folder, *files):
+    return loaded(folder, *files)[0]
+
+
+def finish(steps):
+    while not steps.step():
+        pass
+    return steps
+
+
+def sent(seal, opener, checker=None, code=1):
+    """A message that one seals and another opens: (the exchange of the one, that of the other), payload checked."""
+    from groupcoap.message import Message, Writer
+
+    plain, buf, out = (Writer(bytearray(1280)) for _ in range(3))
+    plain.begin(1, code, 7, b"tok")
+    plain.payload(b"hello")
+    m = Message()
+    m.parse(plain.buf, plain.end)
+    exchange, sealing = seal(m, buf)
+    finish(sealing).finish()
+    protected = Message()
+    protected.parse(buf.buf, buf.end)
+    if checker is not None:
+        checked = finish(checker.check_request(protected))
+        assert checked.valid and checked.member.name == "alice"
+    found = finish(opener(protected)).finish(out)
+    assert b"hello" in bytes(out.buf[: out.end]) and b"hello" not in bytes(buf.buf[: buf.end])
+    return exchange, found
+
+
+def test_what_one_node_protects_the_other_opens(folder):
+    folder("keygen", "alice", "proxy")
+    alice, proxy = contexts(folder, "alice--proxy").contexts[0], contexts(folder, "proxy--alice")
+    _, found = sent(alice.seal_request, proxy.open_request)
+    assert found.name == "alice"
+
+
+def test_what_a_member_protects_another_opens(group):
+    group("group", "add", "building", "alice", "--credential", "keys/alice.credential")
+    group("group", "add", "building", "lamp", "--silent")
+    group("group", "export", "building")
+    alice = contexts(group, "alice.key", "alice--building").groups[0]
+    group("group", "export", "building", "--checker")
+    _, (checker,), names = loaded(group, "building.checker")
+    assert names == []
+    for name in ("kitchen--building", "lamp--building"):
+        _, found = sent(alice.seal_request, contexts(group, name).open_request, checker)
+        assert found.name == "alice"
+    hall = contexts(group, "hall--building")
+    to = [member for member in alice.members if member.name == "hall"][0]
+    _, found = sent(lambda m, out: alice.seal_request(m, out, to=to), hall.open_request)
+    assert found.name == "alice"
+
+
+def test_who_was_taken_out_opens_nothing_after_a_rekeying(group):
+    from groupcoap.oscore.errors import Rejected
+
+    group("group", "export", "building")
+    old = contexts(group, "hall--building")
+    group("group", "rekey", "building", "--remove", "hall")
+    group("group", "add", "building", "cellar")
+    group("group", "export", "building", "--force")
+    kitchen = contexts(group, "kitchen--building").groups[0]
+    _, found = sent(kitchen.seal_request, contexts(group, "cellar--building").open_request)
+    assert found.name == "kitchen"
+    with pytest.raises(Rejected):
+        sent(kitchen.seal_request, old.open_request)

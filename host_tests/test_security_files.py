@@ -159,12 +159,24 @@ WRONG_TOGETHER = [
     ([key(credential="a0")], 0, "key: credential: expected"),
     ([group(private_key=SEED2.hex())], 0, "group.private_key: expected that of the credential"),
     ([group(members=[member(credential="00")])], 0, "group.members[0]: credential: expected"),
+    ([group(members=[member(id="25")])], 0, "group: group building: two have one Sender ID"),
+    ([group(deterministic_id="01")], 0, "group: group building: two have one Sender ID"),
+    ([group(members=[member(credential=OWN)])], 0, "group: group building: two have one Sender ID or one key"),
+    ([group(sender_id="00112233445566", group_encryption=-65534)], 0, "group: group building: Sender ID of 7 bytes"),
+    ([group(aead=None, signature=None)], 0, "group: group building: expected algorithms"),
+    ([oscore(id_context="0a01"), group()], None, "security.files: alice: its id_context is the Gid of a group"),
 ]
 
 RIGHT_TOGETHER = [
     ([oscore()], [1, 0, 0, ["alice"]]),
     ([oscore(), oscore(name="bob", sender_id="03", recipient_id="04")], [2, 0, 0, ["alice", "bob"]]),
     ([oscore(), oscore(name="bob", id_context="", master_secret="00" * 16)], [2, 0, 0, ["alice", "bob"]]),
+    ([group()], [0, 1, 0, []]),
+    ([group(sender_id=None, private_key=None, credential=None), oscore()], [1, 1, 0, ["alice"]]),
+    ([key(), group(private_key=None)], [0, 1, 0, []]),
+    ([group(aead=None, key_agreement=None, group_encryption=-65534, members=[])], [0, 1, 0, []]),
+    ([group(signature=None, group_encryption=None, master_salt="aa")], [0, 1, 0, []]),
+    ([checker(members=[member()]), group(), oscore()], [1, 1, 1, ["alice"]]),
     ([oscore(master_secret=SECRET.upper(), sender_id="", id_context=None, algorithm=30)], [1, 0, 0, ["alice"]]),
 ]
 
@@ -223,7 +235,8 @@ def test_what_is_wrong_with_a_file_names_it_and_the_key_and_no_secret(content, w
 @pytest.mark.parametrize(("contents", "index", "words"), WRONG_TOGETHER, ids=[case[2][:60] for case in WRONG_TOGETHER])
 def test_what_does_not_go_together_names_the_file_and_no_secret(contents, index, words, told):
     line, paths = told[0](contents), told[1](contents)
-    assert line.startswith(f"{paths[index]}: " + words.replace("{0}", paths[0])), line
+    place = "" if index is None else f"{paths[index]}: "
+    assert line.startswith(place + words.replace("{0}", paths[0])), line
     assert_tells_no_secret(line)
 
 
@@ -288,10 +301,26 @@ def test_a_context_is_that_of_its_file(tmp_path):
     assert names == ["alice"]
 
 
+def test_a_group_is_that_of_its_file(tmp_path):
+    contexts, _, names = loaded(tmp_path, group(group_encryption=-65534, deterministic_id="07", master_salt="aa"))
+    (found,) = contexts.groups
+    assert (found.name, found.gid, found.sender_id, found.deterministic_id) == ("building", b"\x0a\1", b"\x25", b"\7")
+    assert (found.key.public, found.credential) == (keys.public_of(SEED), bytes.fromhex(OWN))
+    assert [(each.name, each.id, each.credential) for each in found.members] == [
+        ("kitchen", b"\1", bytes.fromhex(OTHER))
+    ]
+    assert found.manager_credential == bytes.fromhex(MANAGER)
+    assert (found.aead.tag_length, found.group_encryption.tag_length, names) == (
+        8,
+        0,
+        [],
+    )  # nobody's name is a member's
+
+
 def test_replay_windows_are_not_known_after_a_start(tmp_path):
     """What was received before is not known: without proof of freshness it could be replayed (RFC 8613 B.1.2)."""
-    contexts, _, _ = loaded(tmp_path, oscore())
-    assert not contexts.contexts[0].window.valid
+    contexts, _, _ = loaded(tmp_path, oscore(), group())
+    assert not contexts.contexts[0].window.valid and not contexts.groups[0].members[0].window.valid
 
 
 @pytest.mark.parametrize("adjacent", [False, True])
@@ -390,7 +419,7 @@ CONFIG_WRONG = [
 ]
 DEFAULTS = {
     "files": ["keys/a.json"],
-    "state": "state",
+    "state": "sequences",
     "required": True,
     "sequence_ahead": 64,
     "exchanges": 16,
@@ -497,3 +526,29 @@ def test_a_node_tells_of_a_client_whose_context_is_not_there(tmp_path, lan):
 def test_a_node_tells_of_a_folder_that_cannot_be_made(tmp_path, lan):
     path = keyed(tmp_path, lan, [], security={"files": ["keys/a.json"], "state": "no/such/folder"})
     assert_refused(run("node", path), "security.state: no/such/folder cannot be made")
+
+
+MODULES = """
+import sys, run
+config = run.load(sys.argv[1])
+if config["security"]:
+    run.load_keys(config)
+print([name for name in sys.modules if "oscore" in name or "secur" in name or name.startswith("config")])
+"""
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_a_node_without_keys_loads_nothing_of_them_and_one_with_keys_drops_the_checks(with_keys, tmp_path, lan):
+    path = keyed(tmp_path, lan, [], **({} if with_keys else {"security": None}))
+    if not with_keys:
+        value = json.loads(path.read_text())
+        del value["security"]
+        path.write_text(json.dumps(value))
+    environment = {**os.environ, "MICROPYPATH": f"{support.REPO / 'lib'}:{support.REPO / 'firmware'}:.frozen"}
+    command = [support.micropython(), "-c", MODULES, path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("groupcoap.oscore.context" in done.stdout) is with_keys
+    assert "groupcoap.oscore.group" not in done.stdout  # no group, no code of groups
+    assert "config" not in done.stdout and "secur" not in done.stdout
+    assert (tmp_path / "sequences").is_dir() is with_keys

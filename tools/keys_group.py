@@ -186,6 +186,8 @@ def add(args):
     if args.silent and args.credential:
         raise Failed("argument --credential: expected none with --silent, as who never sends has no key")
     manager = load(args)
+    if args.silent and manager["signature"] is None:
+        raise Failed("argument --silent: expected a group with the group mode, as in the other nobody is silent")
     if any(member["name"] == args.member for member in manager["members"]):
         raise Failed(f"{path_of(args)}: has a member {args.member} already")
     speaking = [member for member in manager["members"] if member["id"] is not None]

@@ -1,18 +1,21 @@
 """A signature checker: it sees who sent a message in group mode, without the keys that decrypt."""
 
 import group_vectors as v
-from group_ends import GID, MANAGER, group_of
+from group_ends import GID, IDS, MANAGER, group_of
 from groupcoap import numbers as n
+from groupcoap.oscore import option
 from groupcoap.oscore.checker import Checker
 from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.exchange import DETERMINISTIC, GROUP
 from groupcoap.oscore.group import Member
 from oscore_ends import message, opened, request, response, seal_request, seal_response, why
+from wire import datagram
 
 VMS = ("cpython", "unix")
 
 ALGORITHMS = (10, 10, -8, -27)
 NO_CONTEXT = (n.UNAUTHORIZED, "Security context not found")
+UNDECODED = (n.BAD_OPTION, "Failed to decode COSE")
 UNSIGNED = (n.BAD_OPTION, "No countersignature")
 
 
@@ -48,11 +51,11 @@ def test_a_flipped_bit_is_seen_wherever_it_is():
     _, data = seal_request(alice, request())
     asked = third.asked(message(data))
     answer = seal_response(opened(Contexts([], [kitchen]).open_request(message(data)))[0], response())
-    for datagram, check in ((data, third.check_request), (answer, lambda m: third.check_response(m, asked))):
-        payload = datagram.find(b"\xff", 8) + 1
-        for at in (payload, payload + 3, len(datagram) - 64, len(datagram) - 33, len(datagram) - 32, len(datagram) - 1):
+    for whole, check in ((data, third.check_request), (answer, lambda m: third.check_response(m, asked))):
+        payload = whole.find(b"\xff", 8) + 1
+        for at in (payload, payload + 3, len(whole) - 64, len(whole) - 33, len(whole) - 32, len(whole) - 1):
             for bit in (0, 7):
-                wrong = bytearray(datagram)
+                wrong = bytearray(whole)
                 wrong[at] ^= 1 << bit
                 assert not checked(check(message(bytes(wrong))))
     # A response to another request
@@ -103,6 +106,26 @@ def test_strangers():
             raise AssertionError
         except ValueError:
             pass
+
+
+def test_malformed_ones():
+    third = checker()
+    asked = third.asked(message(seal_request(group_of(0), request())[1]))
+
+    def refused(check, *value, size=100):
+        options = [(n.OSCORE, option.encode(*value))]
+        return why(check, message(datagram(n.NON, n.POST, 1, b"", options, bytes(size))))
+
+    def response_to(m):
+        return third.check_response(m, asked)
+
+    for size in (1, 63, 64):
+        assert refused(third.check_request, b"\0", GID, IDS[0], True, size=size) == UNDECODED
+        assert refused(response_to, None, None, IDS[1], True, size=size) == UNDECODED
+    assert refused(third.check_request, None, GID, IDS[0], True) == UNDECODED
+    assert refused(third.check_request, b"\0", GID, None, True) == UNDECODED
+    assert refused(third.check_request, b"\0", None, IDS[0], True) == NO_CONTEXT
+    assert refused(response_to, None, b"\xdd\x12", IDS[1], True) == NO_CONTEXT
 
 
 def test_the_vectors_of_cacheable_oscore():

@@ -132,10 +132,15 @@ def test_a_response_is_for_this_request_alone():
     exchange, _ = take(kitchen, data)
     assert why(answer, other, seal_response(exchange, response())) == UNDECRYPTED
     # In pairwise mode, and without a Partial IV, a response is none.
-    asked_pairwise, data = seal_request(alice, request(), to=alice.members[0])
-    pairwise = seal_response(take(kitchen, data)[0], response())
-    assert why(answer, asked, pairwise) == UNDECODED
-    asked_group, data = seal_request(alice, request())
+    _, data = seal_request(alice, request(), to=alice.members[0])
+    exchange, _ = take(kitchen, data)
+    exchange.own_piv = True
+    assert why(answer, asked, seal_response(exchange, response())) == UNDECODED  # as it has no kid
+    _, data = seal_request(alice, request())
+    exchange, _ = take(kitchen, data)
+    exchange.pairwise = exchange.own_piv = True
+    assert why(answer, asked, seal_response(exchange, response())) == UNDECODED
+    _, data = seal_request(alice, request())
     without = seal_response(take(kitchen, data)[0], response())
     assert why(answer, asked, without) == UNDECODED
 
@@ -150,7 +155,9 @@ def test_an_observe_option_for_the_server_alone():
     protected = seal_response(exchange, response())
     assert packet(protected).option(n.OBSERVE) is None
     assert answer(asked, protected)[1] == response()  # which has an inner Observe option
-    exchange._servers = 1
+    assert why(answer, asked, protected) == REPLAY
+    protected = seal_response(exchange, response(((n.OBSERVE, b"\x01"),)))  # from who observes for others
+    assert packet(protected).option(n.OBSERVE) is None and answer(asked, protected)[1] == response()
     plainly, _ = seal_request(alice, request(), to=DETERMINISTIC)
     plainly.request_hash = asked.request_hash
     assert why(answer, plainly, seal_response(exchange, response())) == UNDECRYPTED

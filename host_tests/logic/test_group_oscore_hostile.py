@@ -124,12 +124,14 @@ def test_a_malleable_signature_is_none():
     assert opened(Contexts([], [kitchen]).open_request(message(data)))
 
 
-def test_finish_before_the_signature_is_verified_takes_nothing():
+def test_finish_before_the_steps_are_done_takes_nothing():
     alice, kitchen = group_of(0), group_of(1)
     _, data = seal_request(alice, request())
     opening = Contexts([], [kitchen]).open_request(message(data))
     opening.step()
     assert why(opening.finish, writer()) == UNDECRYPTED and kitchen.members[0].window.check(0)
+    opening = Contexts([], [kitchen]).open_request(message(seal_request(alice, request(), to=alice.members[0])[1]))
+    assert why(opening.finish, writer()) == UNDECRYPTED and kitchen.members[0].window.check(1)
 
 
 def test_options_of_others():

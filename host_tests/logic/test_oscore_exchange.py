@@ -132,6 +132,20 @@ def test_a_server_without_a_valid_window_hears_but_does_not_trust():
     assert theirs.fresh and piv(seal_response(theirs, response())) is None
 
 
+def test_two_requests_that_were_both_proved_fresh():
+    client, server = ends()
+    server.window.valid = False
+    data = [seal_request(client, request(mid=i))[1] for i in range(3)]
+    older, one, same, later = [open_request(server, data[i])[0] for i in (0, 1, 1, 2)]
+    one.recover()
+    for exchange in (same, older):
+        assert why(exchange.recover) == REPLAY and not exchange.fresh
+    later.recover()
+    assert later.fresh
+    for each in data:
+        assert why(open_request, server, each) == REPLAY
+
+
 def test_a_client_takes_each_response_once():
     ours, theirs = exchange()
     first, second, third, fourth = [seal_response(theirs, response(payload=bytes((65 + i,)))) for i in range(4)]

@@ -81,9 +81,14 @@ class Exchange:
     def recover(self):
         """The request is known to be fresh, by an Echo option: make the replay window valid, from its number on.
 
-        (RFC 8613 Appendix B.1.2, draft-ietf-core-oscore-groupcomm §9.)
+        (RFC 8613 Appendix B.1.2, draft-ietf-core-oscore-groupcomm §9.) Where another request has made it valid since,
+        this one is noted there. Raises Rejected if that one was the same, or a later one.
         """
-        self.window.recover(int.from_bytes(self.piv, "big"))
+        number = int.from_bytes(self.piv, "big")
+        if not self.window.valid:
+            self.window.recover(number)
+        elif not self.window.take(number):
+            raise replayed()
         self.fresh = True
 
     # The client's side

@@ -18,8 +18,8 @@ def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inne
 
     m: the plain Message; code: the outer code; put: outer options besides those of m, pairs (number, bytes) by rising
     number, of which the OSCORE option is one; adjacent: is the message for the next hop? relayed: does this endpoint
-    relay m, so that it must know all of its options? observe: is an outer Observe option wanted, if m has one? inner: options that a
-    response has inside besides, pairs by rising number.
+    relay m, so that it must know all of its options? observe: is an outer Observe option wanted, if m has one? inner:
+    pairs besides those of m that the plaintext of a response has.
 
     An outer Observe has the value of m; the inner one of a response is empty (§4.1.3.5). No-Response is inner, and
     outer too where it says 26 (§4.1.3.6). Of Block, Max-Age, Echo, … those of m are inner (§4.1.3).

@@ -21,7 +21,7 @@ class Challenges:
 
     def challenge(self, m, exchange, now):
         """None where the request m, just opened as `exchange`, is fresh: its window is then in order again. Else the
-        value to answer it with."""
+        value to answer it with. Raises Rejected as `Exchange.recover` does."""
         sender = exchange.member or exchange.context
         for entry in self._sent:
             if entry[0] is sender:

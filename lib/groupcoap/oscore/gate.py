@@ -147,7 +147,12 @@ class Gate(Asking):
         m.parse(self._inner.buf, self._inner.end)
         m.security = exchange
         if self.freshness is not None and not exchange.fresh:
-            value = self.freshness.challenge(m, exchange, now)
+            try:
+                value = self.freshness.challenge(m, exchange, now)
+            except Rejected as e:  # fresh, but not in order: one of its number or a greater one was before it
+                self.refused += 1
+                self._answer(m, peer, group, (), e.code, _STALE, e.text.encode())
+                return
             if value is not None:
                 return self._challenge(m, peer, group, layers, value, now)
         if self._is_for_here(m):

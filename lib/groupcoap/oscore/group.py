@@ -13,7 +13,7 @@ from .aead import algorithm
 from .context import derive, outer_code
 from .credential import MAX_LENGTH, public_key_of
 from .ed25519 import PublicKey
-from .errors import Rejected, no_context, replayed, undecodable
+from .errors import Rejected, no_context, undecodable
 from .exchange import DETERMINISTIC, GROUP, PAIRWISE, Exchange
 from .fields import compose, integrity
 from .group_steps import PairwiseOpening, PairwiseSealing, SignedOpening, SignedSealing
@@ -207,8 +207,6 @@ class Group:
             return deterministic.open_request(self, m, piv)
         mode = self._mode(group)
         member = self._member(kid)
-        if member.window.valid and not member.window.check(int.from_bytes(piv, "big")):
-            raise replayed()
         exchange = Exchange(self, mode, kid, piv, kid_context, member)
         exchange.window = member.window
         return self._begin(exchange, m, True, mode, member, piv, kid, piv)
@@ -225,9 +223,10 @@ class Group:
                 raise no_context()  # not the server that was asked
         if member is None or exchange.mode == DETERMINISTIC and (mode != GROUP or piv is None):
             raise undecodable()
+        server = 0 if exchange.member is not None else member.number
         if piv is None:
-            return self._begin(exchange, m, False, mode, member, None, exchange.kid, exchange.piv)
-        return self._begin(exchange, m, False, mode, member, piv, member.id, piv)
+            return self._begin(exchange, m, False, mode, member, None, exchange.kid, exchange.piv, server)
+        return self._begin(exchange, m, False, mode, member, piv, member.id, piv, server)
 
     # The pieces of these
 
@@ -269,13 +268,12 @@ class Group:
         sealing = PairwiseSealing(self, member, out, start, nonce, structure)
         return DONE if member.pairwise_sender_key is not None and sealing.step() else sealing
 
-    def _begin(self, exchange, m, request, mode, member, own, generator, piv):
+    def _begin(self, exchange, m, request, mode, member, own, generator, piv, server=0):
         """The Opening of a message from this member. own: the Partial IV that is in it, or None."""
         options = self._integrity(exchange, m, request)
         structure = self.structure(exchange, options, m.option(n.OSCORE), member.credential)
         cls = self.group_encryption if mode == GROUP else self.aead
         nonce = aad.nonce(self.common_iv, cls.nonce_length, generator, piv)
-        server = 0 if exchange.member is not None else member.number
         if mode == PAIRWISE:
             return PairwiseOpening(exchange, m, request, own, nonce, structure, member, server)
         cipher = self.opening_cipher(cls, self.recipient_key(member))

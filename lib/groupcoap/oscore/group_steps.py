@@ -66,6 +66,11 @@ class PairwiseOpening(Opening):
             self.cipher = self._group.opening_cipher(self._group.aead, self.member.pairwise_recipient_key)
         return True
 
+    def finish(self, out):
+        if self.cipher is None:
+            raise undecrypted()
+        return Opening.finish(self, out)
+
 
 class SignedSealing(Sealing):
     """A message in group mode, encrypted in `out` from `start` on; to be signed. ValueError where it has no room."""
