@@ -1,6 +1,6 @@
 """The messages of sealed.py, protected and unprotected by aiocoap's module as a library: µs of each step, as JSON.
 
-    aiocoap_sealed.py FOLDER TIMES
+usage: aiocoap_sealed.py FOLDER TIMES
 """
 
 import copy

@@ -1,8 +1,8 @@
 """Part (g) of the bench: messages protected and unprotected, and a server under protected load.
 
 In rounds, the library on the unix port, two multiplications of a point in the same VM, and aiocoap's module on CPython
-with the same keys and messages. Then GET /temp, NON, of one server without protection, one with OSCORE and one in a group:
-requests that were protected before.
+with the same keys and messages. Then GET /temp, NON, of one server without protection, of one with OSCORE and of one in
+a group: requests that were protected before.
 """
 
 import json
@@ -80,7 +80,8 @@ def message_tables(ours, theirs, table):
         lines.append([f"{mode}, 100 bytes more", *(cell for each in grows for cell in (f"{each:+,.1f}", "")), ""])
     head = ["", *(cell for step in STEPS for cell in (f"{step}, µs", "of aioc.")), "unprot. of two plain"]
     inner = "viper" if ours[0]["viper"] else "bytecode"
-    table(f"(g) One message of so many bytes of payload, protected and unprotected; of aiocoap's time ({inner})", head, lines)
+    title = f"(g) One message of so many bytes of payload, protected and unprotected ({inner}); of aiocoap's time"
+    table(title, head, lines)
     table("(g) Heap of that, bytes, garbage included, by the collector switched off", ["", *STEPS], heap)
     kept = ", ".join(f"{name} {size:,}" for name, size in ours[0]["kept"].items())
     print(f"  kept on the heap, bytes: {kept}", flush=True)

@@ -2,8 +2,8 @@
 #
 #     MICROPYPATH=lib micropython sealed_requests.py FOLDER NAME FIRST COUNT FILE
 #
-# NAME is a context's or a group's, as in sealed.py, FIRST the sequence number of the first one. Message IDs and tokens of 4
-# bytes are to be put in.
+# NAME is a context's or a group's, as in sealed.py, FIRST the sequence number of the first one. Message IDs and tokens
+# of 4 bytes are to be put in.
 import sys
 
 from groupcoap import numbers as n

@@ -12,6 +12,8 @@ from .hot import differ, xor
 
 _BLOCK = const(64)  # bytes that SHA-256 takes at once
 HASH_LENGTH = const(32)
+_INNER = b"\x36" * _BLOCK
+_TO_OUTER = bytes((0x36 ^ 0x5C,)) * _BLOCK
 
 
 def equal(a, b):
@@ -23,13 +25,12 @@ def hmac_sha256(key, *parts):
     """The HMAC (32 bytes) of the byte strings in `parts`, one behind the other."""
     if len(key) > _BLOCK:
         key = hashlib.sha256(key).digest()
-    pad = bytearray(b"\x36" * _BLOCK)
+    pad = bytearray(_INNER)
     xor(pad, 0, key, 0, len(key))
     inner = hashlib.sha256(pad)
     for part in parts:
         inner.update(part)
-    pad = bytearray(b"\x5c" * _BLOCK)
-    xor(pad, 0, key, 0, len(key))
+    xor(pad, 0, _TO_OUTER, 0, _BLOCK)
     outer = hashlib.sha256(pad)
     outer.update(inner.digest())
     return outer.digest()
