@@ -13,15 +13,8 @@ sizes = {"overhead": 128, "kept_answers": 4, "kept_bytes": 1280}
 
 
 def _contexts(found):
-    # The contexts, and what they begin with: a record of the sequence numbers tells whether there was a time before.
     contexts = found["loaded"][0]
-    for each in list(contexts.contexts) + list(contexts.groups):
-        if each.sequence is None:
-            continue  # a silent server's
-        if each.sequence.number or found["echo_freshness"]:
-            each.distrust()
-        if not each.sequence.number:
-            each.sequence.take()  # so that there is a record from now on
+    contexts.begin(found["echo_freshness"])
     return contexts
 
 

@@ -29,6 +29,7 @@ sender_id - hex 0 7
 recipient_id - hex 0 7
 id_context null hex 0 32 null
 algorithm 10 choice [10,30]
+rederives false boolean
 """,
     "group": """
 name - context
@@ -139,6 +140,32 @@ def read(path, schemas=_SCHEMAS, longest=LONGEST):
     return kind, checked(value[kind], "%s: %s" % (path, kind), schemas[kind])
 
 
+def _record(label, found, context, identifier):
+    """The name of the record for this Sender ID in this ID Context.
+
+    It follows from the key: a file with another name goes on where this one was, and no key that was used begins anew.
+    It tells nothing of the key, which has 16 bytes at least.
+    """
+    message = bytearray()
+    for part in (found["master_salt"], context, identifier):
+        message.append(0xFF if part is None else len(part))
+        message.extend(part or b"")
+    return str(binascii.hexlify(hmac_sha256(found["master_secret"], label, message)[:12]), "ascii")
+
+
+def _mixed(store):
+    """entropy(n) whose bytes come in no other life of this node, even where the chip's random bits should be poor."""
+    lives = int.from_bytes(store.read("lives") or b"", "big") + 1
+    store.write("lives", lives.to_bytes(6, "big"))
+    given = [0]
+
+    def entropy(n):
+        given[0] += 1
+        return hmac_sha256(os.urandom(32), b"%d %d" % (lives, given[0]))[:n]
+
+    return entropy
+
+
 class _Maker:
     """Makes the objects of one file after the other, and knows what the files before have."""
 
@@ -158,31 +185,31 @@ class _Maker:
         self._taken[item] = path
 
     def sequence(self, found, context, where, path):
-        """The Sender Sequence Numbers of this Sender ID in this ID Context.
-
-        They are stored by a name that follows from the key: a file with another name goes on where this one was, and no
-        key that was used begins anew. The name tells nothing of the key, which has 16 bytes at least.
-        """
-        message = bytearray()
-        for part in (found["master_salt"], context, found["sender_id"]):
-            message.append(0xFF if part is None else len(part))
-            message.extend(part or b"")
-        name = str(binascii.hexlify(hmac_sha256(found["master_secret"], b"sequence", message)[:12]), "ascii")
+        """The Sender Sequence Numbers of this Sender ID in this ID Context."""
+        name = _record(b"sequence", found, context, found["sender_id"])
         self.once(name, where + ".sender_id", path)
+        return self.stored(Sequence, name, where + ".sender_id")
+
+    def stored(self, kind, name, where):
         try:
-            return Sequence(self.store, name, self.ahead)
+            return kind(self.store, name, self.ahead)
         except OSError as e:
-            raise ConfigError("%s.sender_id: its sequence number cannot be read (error %s)" % (where, e.errno))
+            raise ConfigError("%s: its sequence number cannot be read (error %s)" % (where, e.errno))
 
     def oscore(self, found, where, path):
         from groupcoap.oscore.context import Context
 
         self.once((0, found["name"]), where + ".name", path)
         self.once((1, found["recipient_id"], found["id_context"]), where + ".recipient_id", path)
+        if found.pop("rederives"):
+            from groupcoap.oscore.rederive import Rederiving
+
+            if found.pop("id_context") is not None:
+                raise ConfigError("%s.id_context: expected null beside rederives" % where)
+            self.contexts.append(Rederiving(entropy=_mixed(self.store), adjacent=self.adjacent, **found))
+            return
         found["sequence"] = self.sequence(found, found["id_context"], where, path)
-        context = Context(adjacent=self.adjacent, **found)
-        context.window.valid = False  # what came before this start is not known (RFC 8613 Appendix B.1.2)
-        self.contexts.append(context)
+        self.contexts.append(Context(adjacent=self.adjacent, **found))
 
     def key(self, found, where, path):
         from groupcoap.oscore.credential import public_key_of
@@ -215,8 +242,12 @@ class _Maker:
         del found["private_key"]
         found["members"] = self.members(found, where)
         self.groups.append(Group(key=key, sequence=sequence, **found))
-        for member in found["members"]:
-            member.window.valid = False  # §9 of draft-ietf-core-oscore-groupcomm, as for a Context
+        if sequence is None:  # a silent server: it cannot ask whether a request is fresh
+            from groupcoap.oscore.floor import Floor
+
+            for member in found["members"]:
+                name = _record(b"window", found, found["gid"], member.id)
+                member.window = self.stored(Floor, name, where + ".members")
 
     def checker(self, found, where, path):
         from groupcoap.oscore.checker import Checker

@@ -274,9 +274,14 @@ class Store:
 
     def __init__(self):
         self.names = []
+        self._records = {}
 
     def read(self, name):
         self.names.append(name)
+        return self._records.get(name)
+
+    def write(self, name, data):
+        self._records[name] = bytes(data)
 
 
 def loaded(tmp_path, *contents, store=None, **more):
@@ -317,10 +322,32 @@ def test_a_group_is_that_of_its_file(tmp_path):
     )  # nobody's name is a member's
 
 
-def test_replay_windows_are_not_known_after_a_start(tmp_path):
+def test_replay_windows_are_not_known_after_a_start_but_the_first(tmp_path):
     """What was received before is not known: without proof of freshness it could be replayed (RFC 8613 B.1.2)."""
+    store = Store()
+    for doubt, valid in ((False, True), (False, False), (True, False)):
+        contexts, _, _ = loaded(tmp_path, oscore(), group(), store=store)
+        contexts.begin(doubt)
+        windows = contexts.contexts[0].window, contexts.groups[0].members[0].window
+        assert [window.valid for window in windows] == [valid, valid]
     contexts, _, _ = loaded(tmp_path, oscore(), group())
+    contexts.begin(True)
     assert not contexts.contexts[0].window.valid and not contexts.groups[0].members[0].window.valid
+
+
+def test_windows_of_a_silent_server_have_a_floor(tmp_path):
+    store = Store()
+    silent = group(sender_id=None, private_key=None, credential=None)
+    for numbers, floor in (((0, 3, 2), 64), ((66, 67, 1000), 1064), ((1063,), 1064)):
+        contexts, _, _ = loaded(tmp_path, silent, store=store)
+        contexts.begin()
+        window = contexts.groups[0].members[0].window
+        for number in numbers:
+            window.take(number)
+        assert not [n for n in numbers if window.take(n)]
+        contexts, _, _ = loaded(tmp_path, silent, store=store)
+        window = contexts.groups[0].members[0].window
+        assert not window.check(floor - 1) and window.check(floor), floor
 
 
 @pytest.mark.parametrize("adjacent", [False, True])
@@ -427,6 +454,7 @@ DEFAULTS = {
     "pairwise_answers": False,
     "check_signatures": False,
     "echo_freshness": False,
+    "towards": [],
 }
 CHECK = """
 import json, sys

@@ -25,6 +25,9 @@ EPILOG = """`keygen NODE PEER` makes a security context of OSCORE (RFC 8613) for
 NODE--PEER.json goes to NODE, PEER--NODE.json to PEER. A proxy's allow-list then says {"client": "NODE"}. No two
 contexts of a node whose files are in the folder have the same IDs.
 
+With --rederives the two derive fresh keys from these whenever one of them has started anew (RFC 8613 Appendix B.2), and
+no sequence numbers are stored: that costs one more round trip after each start.
+
 `keygen NODE` makes a key pair (Ed25519) with which a node joins groups: NODE.key.json is its own and stays with it,
 NODE.credential is public, for `groupcoap group add`.
 
@@ -70,6 +73,7 @@ def register(commands):
     )
     parser.add_argument("node", metavar="NODE", type=node_name, help="name of a node")
     parser.add_argument("peer", metavar="PEER", type=node_name, nargs="?", help="the node that it shares them with")
+    parser.add_argument("--rederives", action="store_true", help="new keys in each life, derived from these")
     common(parser)
     add_force(parser)
     parser.set_defaults(act=keygen, begins=True)
@@ -133,6 +137,8 @@ def credential_of(name, public):
 
 def keygen(args):
     if args.peer is None:
+        if args.rederives:
+            raise Failed("argument --rederives: expected with PEER")
         return key_file(args)
     if args.peer == args.node:
         raise Failed("argument PEER: expected another node than NODE")
@@ -160,6 +166,8 @@ def context_files(args):
     files, written = {}, []
     for path, name, peer, own, other in zip(paths, names, names[::-1], ids, ids[::-1]):
         table = {"name": peer, **secret, "sender_id": own, "recipient_id": other, "id_context": None, "algorithm": 10}
+        if args.rederives:
+            table["rederives"] = True
         files[path] = text_of("oscore", table)
         shown = {"path": str(path), "for": name, "peer": peer, "sender_id": own.hex(), "recipient_id": other.hex()}
         written.append(shown)

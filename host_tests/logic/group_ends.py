@@ -1,14 +1,24 @@
 """Groups of a few members, each seen from each, for the tests of Group OSCORE."""
 
 from groupcoap import cbor
+from groupcoap import numbers as n
+from groupcoap.oscore import option
+from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.ed25519 import Key
 from groupcoap.oscore.group import Group, Member
-from oscore_ends import SALT, SECRET, Sequence
+from oscore_ends import SALT, SECRET, Sequence, message, opened, packet
 
 GID = b"\xdd\x11"
 NAMES = ("alice", "kitchen", "hall")
 IDS = (b"\x25", b"\x52", b"\x5a")
 DETERMINISTIC_ID = b"\xdc"
+
+# (code, text) of what is rejected
+NO_CONTEXT = (n.UNAUTHORIZED, "Security context not found")
+REPLAY = (n.UNAUTHORIZED, "Replay detected")
+UNDECODED = (n.BAD_OPTION, "Failed to decode COSE")
+UNDECRYPTED = (n.BAD_REQUEST, "Decryption failed")
+NO_MODE = (n.BAD_OPTION, "Mode of Group OSCORE not supported")
 
 _keys = {}
 
@@ -48,3 +58,25 @@ def group_of(i, of=(0, 1, 2), number=0, silent=False, **more):
         Sequence(number),
         **more,
     )
+
+
+def take(group, data):
+    """(Exchange, plain datagram) of a request that this member gets."""
+    return opened(Contexts([], [group]).open_request(message(data)))
+
+
+def answer(exchange, data):
+    """(Member, plain datagram) of a response that this client gets."""
+    return opened(exchange.open(message(data)))
+
+
+def value_of(data):
+    return option.parse(packet(data).option(n.OSCORE))
+
+
+def refused(function, *arguments, **more):
+    try:
+        function(*arguments, **more)
+    except ValueError as error:
+        return str(error)
+    return None

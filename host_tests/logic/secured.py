@@ -30,18 +30,18 @@ class Store:
         self.files[name] = bytes(data)
 
 
-def context(name="server", own=b"\x01", other=b"\x02", store=None, **how):
+def context(name="server", own=b"\x01", other=b"\x02", store=None, ahead=128, **how):
     """One end of an OSCORE context; the other end has the IDs the other way round."""
-    return Context(name, SECRET, SALT, own, other, Sequence(store or Store(), name), **how)
+    return Context(name, SECRET, SALT, own, other, Sequence(store or Store(), name, ahead), **how)
 
 
 class Pair:
-    """A client and a server with gates, and an OSCORE context between them."""
+    """A client and a server with gates, and an OSCORE context between them; sizes: of the server's port."""
 
-    def __init__(self, required=True, server=None, client=None):
+    def __init__(self, required=True, server=None, client=None, sizes=None):
         self.wire = Wire()
         self.client_port = self.wire.port(token_slots=8, outgoing=4)
-        self.server_port = self.wire.port()
+        self.server_port = self.wire.port(**(sizes or {}))
         self.client = Client(self.client_port.endpoint)
         self.asking = Asking(self.client_port.endpoint, 4, None)
         self.server = Server(self.server_port.endpoint, SERVER)

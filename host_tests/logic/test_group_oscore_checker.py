@@ -1,7 +1,7 @@
 """A signature checker: it sees who sent a message in group mode, without the keys that decrypt."""
 
 import group_vectors as v
-from group_ends import GID, IDS, MANAGER, group_of
+from group_ends import GID, IDS, MANAGER, NO_CONTEXT, UNDECODED, group_of
 from groupcoap import numbers as n
 from groupcoap.oscore import option
 from groupcoap.oscore.checker import Checker
@@ -14,8 +14,6 @@ from wire import datagram
 VMS = ("cpython", "unix")
 
 ALGORITHMS = (10, 10, -8, -27)
-NO_CONTEXT = (n.UNAUTHORIZED, "Security context not found")
-UNDECODED = (n.BAD_OPTION, "Failed to decode COSE")
 UNSIGNED = (n.BAD_OPTION, "No countersignature")
 
 

@@ -1,30 +1,27 @@
 """Deterministic requests: the test vectors as whole messages, who may ask, what binds a response, what is refused."""
 
 import group_vectors as v
-from group_ends import DETERMINISTIC_ID, GID, IDS, group_of
+from group_ends import (
+    DETERMINISTIC_ID,
+    GID,
+    IDS,
+    NO_CONTEXT,
+    REPLAY,
+    UNDECODED,
+    UNDECRYPTED,
+    answer,
+    group_of,
+    take,
+)
 from groupcoap import numbers as n
 from groupcoap.oscore import deterministic, option
-from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.ed25519 import Key
 from groupcoap.oscore.exchange import DETERMINISTIC
 from groupcoap.oscore.group import Group, Member
-from oscore_ends import Sequence, message, opened, packet, rejected, request, response, seal_request, seal_response, why
+from oscore_ends import Sequence, packet, rejected, request, response, seal_request, seal_response, why
 from wire import datagram
 
 VMS = ("cpython", "unix")
-
-NO_CONTEXT = (n.UNAUTHORIZED, "Security context not found")
-REPLAY = (n.UNAUTHORIZED, "Replay detected")
-UNDECODED = (n.BAD_OPTION, "Failed to decode COSE")
-UNDECRYPTED = (n.BAD_REQUEST, "Decryption failed")
-
-
-def take(group, data):
-    return opened(Contexts([], [group]).open_request(message(data)))
-
-
-def answer(exchange, data):
-    return opened(exchange.open(message(data)))
 
 
 def without_hash(data):

@@ -1,6 +1,6 @@
 """What is not as it was sealed is refused, whatever of it was changed, and leaves nothing behind."""
 
-from group_ends import DETERMINISTIC_ID, GID, IDS, group_of
+from group_ends import DETERMINISTIC_ID, GID, IDS, NO_CONTEXT, UNDECODED, UNDECRYPTED, group_of
 from groupcoap import numbers as n
 from groupcoap.message import FormatError
 from groupcoap.oscore import option
@@ -13,10 +13,6 @@ from oscore_ends import finished, message, opened, packet, request, response, se
 from wire import datagram
 
 VMS = ("cpython", "unix")
-
-NO_CONTEXT = (n.UNAUTHORIZED, "Security context not found")
-UNDECODED = (n.BAD_OPTION, "Failed to decode COSE")
-UNDECRYPTED = (n.BAD_REQUEST, "Decryption failed")
 
 
 def sealed():

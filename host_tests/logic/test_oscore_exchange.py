@@ -286,7 +286,7 @@ def test_which_context_a_request_is_for():
     assert why(open_request, contexts, seal_request(client, request())[1]) == NO_CONTEXT
     # without a kid context, that one without an ID Context; else the only one
     client = ends(id_context=b"here", client_number=30, **secrets)[0]
-    client.id_context = None  # is not sent
+    client.kid_context = None  # is not sent
     data = seal_request(client, request())[1]
     assert why(open_request, contexts, data) == PLAIN
     assert open_request(Contexts([named[1]]), data)[0].context is named[1]

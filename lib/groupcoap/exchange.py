@@ -191,6 +191,7 @@ class Outgoing:
 
     def __init__(self, places, size, transmit, timers, entropy, parameters):
         self.places = places
+        self.size = size
         self._bufs = [bytearray(size) for _ in range(places)]
         self._lengths = array("H", bytes(2 * places))
         self._mids = array("H", bytes(2 * places))
@@ -247,6 +248,11 @@ class Outgoing:
         if i >= 0:
             self._finish(i, now).message_failed(self._refs[i], True, now)
         return i >= 0
+
+    def last(self, i):
+        """(buf, length) of what was last in this place, whether it is still there or has left; it is overwritten by the
+        next one that takes the place."""
+        return self._bufs[i], self._lengths[i]
 
     def has(self, owner, ref):
         """Does what this owner sent under this reference still wait for its acknowledgement?"""

@@ -40,6 +40,7 @@ class Request:
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
     echoed = False
+    renewals = 2  # how often it is said again under new keys (`oscore.rederive`)
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
         self.client = client
@@ -253,7 +254,11 @@ class Request:
         return problem
 
     def challenged(self, m, now):
-        """Was this a challenge that the request answers with the Echo value in it? (RFC 9175 §2.3)"""
+        """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)"""
+        if m.code == n.UNAUTHORIZED and self.renewals and getattr(m.security, "again", False):
+            self.renewals -= 1
+            self.proceed(now)
+            return True
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())

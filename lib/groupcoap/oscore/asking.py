@@ -15,6 +15,7 @@ from .jobs import Jobs
 
 _SEEN = const(2)
 _OSCORE = const(1 << 9)
+_BLOCKS = const(1 << 23 | 1 << 27)
 
 
 class Way:
@@ -61,6 +62,7 @@ class Asking:
         self._plain = Message(MAX_DATAGRAM)
         self._inner = Writer(bytearray(MAX_DATAGRAM))
         self._outer = Writer(bytearray(MAX_DATAGRAM))
+        self._fetching = None  # an `outer_fetching.Fetching`, from the first outer Block option on
         self._between = None  # a Writer for what goes through two layers at once
         self._echoes = {}  # values that next hops want to hear again, by their Context
         slots = endpoint.tokens.slots
@@ -213,6 +215,12 @@ class Asking:
     def response(self, slot, m, peer, now):
         """Open a response to an own request, and give it to who has asked (Tokens' owner)."""
         self.now = now
+        if m.fields[_SEEN] & _BLOCKS:
+            if self._fetching is None:
+                from .outer_fetching import Fetching
+
+                self._fetching = Fetching(self, self._outer)
+            return self._fetching.begin(slot, m, peer, self._layers[slot], now)
         return self._response(slot, m, peer, self._layers[slot], now)
 
     def _response(self, slot, m, peer, layers, now):
@@ -223,7 +231,8 @@ class Asking:
             if m.code < 128:  # only an error may come from who does not have the keys (RFC 8613 §8.4)
                 self.unprotected += 1
                 return False
-            m.security = None
+            if not getattr(m.security, "again", False):  # of the next hop, and about its own layer
+                m.security = None
             return self.endpoint.tokens.owners[slot].response(slot, m, peer, now)
         job = self._jobs.take()
         if job is None:

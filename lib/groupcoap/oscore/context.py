@@ -55,6 +55,8 @@ class Context:
     """
 
     signs = pairwise = False  # as a group may
+    rederives = False  # as `rederive.Rederiving` does
+    _kind = Opening
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class Context:
         self.sender_id = bytes(sender_id)
         self.recipient_id = bytes(recipient_id)
         self.id_context = None if id_context is None else bytes(id_context)
+        self.kid_context = self.id_context  # as its messages say it
         self.sequence = sequence
         self.window = Window(window)
         self.adjacent = adjacent
@@ -106,10 +109,10 @@ class Context:
         relayed and errors: as for `Exchange.seal`.
         """
         piv = option.piv_bytes(self.sequence.take())
-        exchange = Exchange(self, OSCORE, self.sender_id, piv, self.id_context)
+        exchange = Exchange(self, OSCORE, self.sender_id, piv, self.kid_context)
         if m.find(n.OBSERVE) >= 0:
             exchange.observe = m.uint()
-        value = option.encode(piv, self.id_context, self.sender_id)
+        value = option.encode(piv, self.kid_context, self.sender_id)
         self._protect(exchange, m, out, value, self.sender_id, piv, relayed)
         return exchange, DONE
 
@@ -122,9 +125,13 @@ class Context:
             self._protect(exchange, m, out, option.encode(piv), self.sender_id, piv, relayed)
         return DONE
 
+    def takes(self, kid_context):
+        """Can a request of the other have this kid context?"""
+        return kid_context is None or kid_context == self.kid_context
+
     def open_request(self, m, piv, kid_context, kid, group):
         """Begin to open a request; `Contexts.open_request` calls it, with a Partial IV and a kid. Raises Rejected."""
-        if group or kid != self.recipient_id or kid_context not in (None, self.id_context):
+        if group or kid != self.recipient_id or not self.takes(kid_context):
             raise no_context()
         exchange = Exchange(self, OSCORE, kid, piv, kid_context)
         exchange.window = self.window
@@ -132,7 +139,7 @@ class Context:
 
     def open_response(self, exchange, m, piv, kid_context, kid, group):
         """As `Exchange.open`, which calls it."""
-        if group or kid not in (None, self.recipient_id) or kid_context not in (None, self.id_context):
+        if group or kid not in (None, self.recipient_id) or not self.takes(kid_context):
             raise no_context()
         if piv is None:
             return self._opening(exchange, m, False, None, exchange.kid, exchange.piv)
@@ -149,4 +156,4 @@ class Context:
     def _opening(self, exchange, m, request, own, identifier, piv):
         structure = aad.structure(self._start, exchange.kid, exchange.piv, integrity(m, request))
         nonce = aad.nonce(self.common_iv, self._open.nonce_length, identifier, piv)
-        return Opening(exchange, m, request, own, nonce, structure, self._open)
+        return self._kind(exchange, m, request, own, nonce, structure, self._open)

@@ -1,7 +1,9 @@
 """Which security context a request is for (RFC 8613 §8.2 step 2, draft-ietf-core-oscore-groupcomm §6)."""
 
-from .errors import Rejected, no_context, undecodable
+from .. import numbers as n
+from .errors import no_context, undecodable
 from .exchange import header
+from .option import parse
 
 
 class Contexts:
@@ -24,6 +26,8 @@ class Contexts:
         for context in contexts:
             same = self._by_kid.setdefault(context.recipient_id, [])
             for other in same:
+                if other.rederives or context.rederives:  # any ID Context may be its own
+                    raise ValueError("%s and %s: recipient_id is equal" % (other.name, context.name))
                 if other.id_context == context.id_context:
                     raise ValueError("%s and %s: recipient_id and id_context are equal" % (other.name, context.name))
             if context.id_context is None:
@@ -33,12 +37,32 @@ class Contexts:
             if context.id_context in self._by_gid:
                 raise ValueError("%s: its id_context is the Gid of a group" % context.name)
 
+    def begin(self, doubt=False):
+        """Begin a life of this node, before the first message. What requests it has had in an earlier one is not known:
+        they are told from replays by Echo (RFC 8613 Appendix B.1.2). That there was one is told by the record of the
+        sequence numbers, so that the first is recorded now. doubt: ask for freshness even in the first.
+
+        Raises what `Sequence.take` raises.
+        """
+        for context in list(self.contexts) + list(self.groups):
+            sequence = context.sequence
+            if sequence is not None:  # a silent server's windows are `Floor`s
+                if doubt or sequence.number:
+                    context.distrust()
+                if not sequence.number:
+                    sequence.take()
+
     def knows(self, m):
-        """Is this protected request for one of them?"""
+        """Is this protected request, or piece of one, for one of them?"""
         try:
-            return self._find(*header(m)) is not None
-        except Rejected:
+            return self.find(m) is not None
+        except ValueError:
             return True  # it is malformed, whoever it is for
+
+    def find(self, m):
+        """Which one this request, or piece of one, is for, by its OSCORE option; None: none. Raises ValueError where
+        that is malformed."""
+        return self._find(*parse(m.option(n.OSCORE)))
 
     def open_request(self, m):
         """Begin to open a protected request, a Message: an `Opening`, whose `finish` gives its Exchange.
@@ -58,7 +82,7 @@ class Contexts:
         found = self._by_gid.get(kid_context) if kid_context is not None else None
         if found is None:
             for context in self._by_kid.get(kid, ()):
-                if kid_context is None or kid_context == context.id_context:
+                if context.takes(kid_context):
                     return context
         return found
 

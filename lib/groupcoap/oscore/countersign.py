@@ -1,5 +1,5 @@
 """What Group OSCORE adds to the COSE object: more in the AAD, a countersignature, and the keystream that hides it
-(draft-ietf-core-oscore-groupcomm-28 §3.4, §3.1, §4.1; RFC 9338 §3.3).
+(draft-ietf-core-oscore-groupcomm-28 §3.4, §3.1, §4.2; RFC 9338 §3.3).
 
 The structure to encrypt and the one to sign hold the same external_aad, so one byte string serves both: the signature
 takes it from where the byte string `external_aad` begins.

@@ -105,11 +105,11 @@ class PublicKey(Steps):
             raise ValueError("a public key has 32 bytes")
         self.data = bytes(data)
         self.points = None
-        self._steps = self._work()
+        self._steps = None  # to be begun when it is needed, as what is begun takes more heap than the point
         if at_once:
             while not self.points:
                 self.step()
-            self._steps = None  # what is begun takes more heap than the point
+            self._steps = None
 
     def step(self):
         if self._steps is None:

@@ -45,6 +45,7 @@ class Exchange:
     _answered = False
     _windows = None
     _oldest = None  # one bit a server: has its response without Partial IV come?
+    outer_blocks = None  # of a request with an outer Block option: what it says of its answers (outer_blocks.Pieces)
 
     def __init__(self, context, mode, kid, piv, gid=None, member=None, servers=1):
         self.context = context

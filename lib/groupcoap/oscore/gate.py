@@ -15,6 +15,7 @@ from .errors import Rejected
 
 _SEEN = const(2)
 _OSCORE = const(1 << 9)
+_BLOCKS = const(1 << 23 | 1 << 27)
 _CON = const(0)
 _ONCE = const(1)  # see `endpoint`
 _HEAD = const(12)  # bytes
@@ -63,6 +64,7 @@ class Gate(Asking):
         self.pairwise_answers = False  # are requests in group mode answered in pairwise mode?
         self.role = endpoint.role
         self.unbound = 0  # responses that were not sent, since it is not known how they are to be protected
+        self._in_pieces = None  # an `outer_blocks.Pieces`, from the first outer Block option on
         self._peers = [None] * exchanges  # of the requests
         self._heads = bytearray(_HEAD * exchanges)  # their headers and tokens
         self._bound = [()] * exchanges  # the Exchanges that answers go through, innermost first
@@ -73,6 +75,11 @@ class Gate(Asking):
         """Take a request (Endpoint's role)."""
         self.now = now
         if self._is_for_here(m):
+            if m.fields[_SEEN] & _BLOCKS:
+                whole, outcome = self._pieces().take(m, peer, group, now)
+                if whole is None:
+                    return self._answer(m, peer, group, (), *outcome)
+                m = whole
             return self._open(m, peer, group, (), now)
         if self._bare(m, peer, group):
             return self._hand(m, peer, group, (), now)
@@ -81,12 +88,23 @@ class Gate(Asking):
     def repeated(self, m, peer, now):
         """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
         self.now = now
-        if self._bare(m, peer, 0) and self._bind(m, peer, ()):
+        if m.fields[_SEEN] & _BLOCKS and self._is_for_here(m):
+            outcome = self._pieces().again(m, peer)
+            if outcome is not None:
+                self._answer(m, peer, 0, (), *outcome)
+        elif self._bare(m, peer, 0) and self._bind(m, peer, ()):
             self.role.repeated(m, peer, now)
 
     def rejected(self, peer, mid, now):
         """Take a Reset of a Non-confirmable message (Endpoint's role)."""
         self.role.rejected(peer, mid, now)
+
+    def _pieces(self):
+        if self._in_pieces is None:
+            from .outer_blocks import Pieces
+
+            self._in_pieces = Pieces(self.endpoint, self.contexts)
+        return self._in_pieces
 
     def _is_for_here(self, m):
         # Is a layer to be taken off this request here? What is to be forwarded is, first
@@ -144,6 +162,8 @@ class Gate(Asking):
             return
         finally:
             job.free()
+        if job.message.fields[_SEEN] & _BLOCKS:
+            exchange.outer_blocks = self._pieces().asked(job.message, peer)
         layers = (exchange,) + layers
         exchange.pairwise = self.pairwise_answers and exchange.context.pairwise
         m = self._plain
@@ -268,6 +288,8 @@ class Gate(Asking):
         for exchange in layers[1:]:
             self._seal(exchange, self._parsed(out))
             out = self._outer
+        if layers[-1].outer_blocks is not None:
+            out = self._pieces().cut(layers[-1].outer_blocks, out, self._time())
         return self._emit(out.buf, out.end, peer, sending, keeping)
 
     def _seal(self, exchange, m):

@@ -32,7 +32,9 @@ class Member:
     """Another member: `name` (who it is for this node), `id` (its Sender ID), `credential` (its CCS, bytes).
 
     Raises ValueError for a credential that `public_key_of` refuses, and for a key that is no point of the curve or one
-    of small order. `window.valid` set to False makes a server ask this client for proof of freshness (§9).
+    of small order: to find that takes about half as long as a signature, so with at_once=False it is found at the first
+    use, by which nothing is then accepted. `window.valid` set to False makes a server ask this client for proof of
+    freshness (§9).
     """
 
     # Heap only for those from whom something has come.
@@ -43,11 +45,11 @@ class Member:
     secret = None  # Diffie-Hellman's
     pairwise_sender_key = pairwise_recipient_key = None
 
-    def __init__(self, name, id, credential):
+    def __init__(self, name, id, credential, at_once=True):
         self.name = name
         self.id = bytes(id)
         self.credential = bytes(credential)
-        self.point = PublicKey(public_key_of(credential))
+        self.point = PublicKey(public_key_of(credential), at_once)
 
 
 class Group:
@@ -143,6 +145,8 @@ class Group:
             raise ValueError("group %s: a silent server needs the group mode" % name)
         if self.key is not None and public_key_of(self.credential) != self.key.public:
             raise ValueError("group %s: credential is not that of the key" % name)
+        if [member for member in self.members if member.window is not None]:
+            raise ValueError("group %s: a Member belongs to another group already" % name)
         ids = [member.id for member in self.members]
         keys = [member.point.data for member in self.members]
         if self.key is not None:
@@ -207,9 +211,9 @@ class Group:
         return self._seal(exchange, m, out, start, mode, exchange.member, value, self.sender_id, piv)
 
     def open_request(self, m, piv, kid_context, kid, group):
-        """Begin to open a member's request; `Contexts.open_request` calls it. Raises Rejected."""
-        if piv is None or kid is None:
-            raise undecodable()
+        """Begin to open a member's request; `Contexts.open_request` calls it, with a Partial IV and a kid. Raises
+        Rejected.
+        """
         if kid_context != self.gid:
             raise no_context()
         if not group and kid == self.deterministic_id and m.find(n.REQUEST_HASH) >= 0:
@@ -314,9 +318,16 @@ class Group:
         return member.key
 
     def pair(self, member):
-        """Do a slice of finding the pairwise keys with this member: are they there? (§2.5.1)"""
+        """Do a slice of finding the pairwise keys with this member: are they there? (§2.5.1)
+
+        ValueError for a member without a good key.
+        """
         if member.pairwise_sender_key is not None:
             return True
+        if not member.point.points:
+            if member.point.step() and not member.point.points:
+                raise ValueError("%s has no good key" % member.name)
+            return False
         if member.secret is None:
             if member.agreement is None:
                 member.agreement = Agreement(secret_of(self.key), from_ed25519(member.point.data))

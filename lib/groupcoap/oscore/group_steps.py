@@ -12,8 +12,9 @@ from .opening import Opening, Sealing
 class SignedOpening(Opening):
     """A message in group mode: its countersignature is verified, then it is decrypted.
 
-    Where the group encryption has a tag, that is checked before either: who is not in the group cannot make a node
-    verify signatures (a node of the group can). The plaintext is not read before the signature is verified.
+    Where the group encryption has a tag, that is checked before either, though §7.2 has the signature first (SHOULD):
+    else anybody could make a node verify signatures, a second each; so only a member can. What the tag's check decrypts
+    is overwritten at once, and nothing of it is read before the signature is verified.
 
     generator, piv: the Sender ID and the Partial IV that the nonce was made of. Raises Rejected.
     """
@@ -61,8 +62,11 @@ class PairwiseOpening(Opening):
 
     def step(self):
         if self.cipher is None:
-            if not self._group.pair(self.member):
-                return False
+            try:
+                if not self._group.pair(self.member):
+                    return False
+            except ValueError:
+                return True  # and `finish` refuses it
             self.cipher = self._group.opening_cipher(self._group.aead, self.member.pairwise_recipient_key)
         return True
 
