@@ -1,5 +1,6 @@
 """A peer whose requests are protected by the library, for tests of nodes and for the bench."""
 
+import random
 import sys
 
 import peers
@@ -21,15 +22,15 @@ class Client(peers.Peer):
         self._out = Writer(bytearray(1400))
         self._exchange = None
 
-    def ask_protected(self, to, options, **how):
+    def ask_protected(self, node, options, **how):
         """Send a GET, NON. how: of `seal_request`."""
         self._mid = self._mid + 1 & 0xFFFF
-        data = peers.encode(peers.NON, peers.GET, self._mid, b"tokn", options)
+        data = peers.encode(peers.NON, peers.GET, self._mid, random.randbytes(4), options)
         self._exchange, sealing = self.context.seal_request(key_files.parsed(data), self._out, **how)
         while not sealing.step():
             pass
         sealing.finish()
-        self.send_bytes(to, self._out.message())
+        self.send_bytes(node, self._out.message())
 
     def answer(self):
         """The next response to it, a Message of the library."""
@@ -45,10 +46,12 @@ class Client(peers.Peer):
         found = [self.answer() for _ in range(count)]
         return [(f"{m.code >> 5}.{m.code & 31:02}", bytes(m.payload())) for m in found]
 
-    def prove_fresh(self, to, options, **how):
-        """Ask, and again with the Echo value that comes: a node that starts does not know what it has had before."""
-        self.ask_protected(to, options, **how)
-        value = self.answer().option(n.ECHO)
-        assert value is not None
-        self.ask_protected(to, sorted([*options, (n.ECHO, value)]), **how)
-        return self.answer()
+    def prove_fresh(self, node, options, **how):
+        """Ask, and again with the Echo value that comes if the node does not know which requests it has had before."""
+        self.ask_protected(node, options, **how)
+        m = self.answer()
+        value = m.option(n.ECHO) if m.code == n.UNAUTHORIZED else None
+        if value is not None:
+            self.ask_protected(node, sorted([*options, (n.ECHO, value)]), **how)
+            m = self.answer()
+        return m

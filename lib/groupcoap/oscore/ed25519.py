@@ -9,7 +9,7 @@ depends on how many words they have, and so is all arithmetic without Viper.
 
 from .curve import edwards
 from .curve.edwards import L
-from .curve.hot import workspace
+from .curve.hot import VIPER, workspace
 from .sha512 import Sha512, sha512
 
 _SLICE = 1024  # bytes hashed in a step
@@ -22,8 +22,8 @@ def area():
 
 
 def give_back(work):
-    """Let others have this work area."""
-    if not _areas:
+    """Let others have this work area; without Viper it is a list of integers, which take more than they are worth."""
+    if VIPER and not _areas:
         _areas.append(work)
 
 
