@@ -242,7 +242,7 @@ class Endpoint:
         # there is a place for them, so that a late copy does not undo a younger request.
         mid = m.mid()
         gate = self.gate
-        protected = gate is not None and m.fields[2] & _OSCORE
+        protected = m.fields[2] & _OSCORE  # for here, or for who is behind this proxy
         if (m.fields[2] & _BLOCKS and continues(m)) or (protected and kind != _CON):
             if not recent(self.recent.table, peer, m.buf, now, 1):
                 self.role.request(m, peer, group, now)
