@@ -41,7 +41,6 @@ def load_keys(config):
     except OSError as e:
         raise ValueError("security.state: %s cannot be made (error %s)" % (found["state"], e.errno))
     finally:
-        sys.modules.pop("security", None)
         forget_checks()
 
 
@@ -99,7 +98,7 @@ def load(path, defaults=None):
 
 def forget_checks():
     """Drop the modules that a configuration is checked with."""
-    for name in ("config", "config_schema", "config_proxy", "config_security"):
+    for name in ("config", "config_schema", "config_proxy", "config_security", "security", "security_group"):
         sys.modules.pop(name, None)
     for name in ("ip", "option_names"):
         sys.modules.pop("groupcoap." + name, None)

@@ -53,7 +53,7 @@ def work_of_a_proxy(proxy, client, group, servers):
         assert set(client.answers(len(servers))) == answers, proxy.log()
     for i, server in enumerate(servers):
         client.ask_protected(proxy, [(peers.PROXY_URI, f"coap://{server.address}/temp".encode())])
-        print("asked", i, flush=True); assert client.answers(1) == [("2.05", b"%d.5" % i)], proxy.log()
+        assert client.answers(1) == [("2.05", b"%d.5" % i)], proxy.log()
 
 
 def started(config, lan, folder, heap):
@@ -82,5 +82,4 @@ def test_a_proxy_of_clients_with_oscore_from_its_image(node, lan, tmp_path):
         work_of_a_proxy(proxy, client, group, servers)
         assert_room("proxy with OSCORE, at work", proxy, proxy.heap())
     finally:
-        print(proxy.log(), proxy.heap())
         proxy.kill()

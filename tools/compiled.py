@@ -5,7 +5,8 @@ here, before it sees a source: a node then never loads that module, and has some
 Likewise the texts of what a source may raise become pieces of one, as each takes 40 bytes of heap by itself.
 
 A VM keeps each name that it ever met, in a table that grows by doubling: the 1,261st takes 15 KB with words of 64 bits.
-So what a module calls by a private name and nobody else does is `_0`, `_1`, … in every module.
+So what a module calls by a private name and nobody else does is `_0`, `_1`, … in every module, and so are the arguments
+of what is private: `_a1`.
 """
 
 import ast
@@ -148,6 +149,8 @@ def names_between():
                 found.add(node.attr)
             elif isinstance(node, ast.ImportFrom):
                 found |= {name for alias in node.names for name in (alias.name, alias.asname)}
+            elif isinstance(node, ast.keyword):
+                found.add(node.arg)
     return found
 
 
@@ -174,12 +177,30 @@ def shortened(text, taken):
     inner |= {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     names = {name: short for name, short in names.items() if name not in inner}
     edits = [(node, names[node.id]) for node in nodes if isinstance(node, ast.Name) and node.id in names]
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef) and re.match("_[a-z]", node.name):
+            edits += shortened_arguments(node, taken)
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.name in names:
             before = text.split("\n")[node.lineno - 1].index(f" {node.name}") + 1
             name = ast.Name(node.name, lineno=node.lineno, col_offset=before, end_col_offset=before + len(node.name))
             edits.append((name, names[node.name]))
     return edited(text, edits)
+
+
+def shortened_arguments(function, taken):
+    """The edits that give the arguments of this function short names, where nobody gives them by name."""
+    nodes = list(ast.walk(function))
+    if any(isinstance(node, (ast.FunctionDef, ast.Lambda)) for node in nodes[1:]):
+        return  # which may have others of the same name
+    bound = {node.name for node in nodes if isinstance(node, ast.ExceptHandler)}
+    bound |= {alias.asname or alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    arguments = [node for node in nodes if isinstance(node, ast.arg)]
+    for i, argument in enumerate(arguments):
+        name, start = argument.arg, argument.col_offset
+        if name != "self" and name[0] != "_" and name not in taken and name not in bound:
+            at = ast.Name(name, lineno=argument.lineno, col_offset=start, end_col_offset=start + len(name))
+            yield from ((node, f"_a{i}") for node in [at, *nodes] if isinstance(node, ast.Name) and node.id == name)
 
 
 def is_constant(node):

@@ -25,8 +25,8 @@ from ..hot import copy
 from .hot import counters, differ, xor
 
 # COSE algorithms (RFC 9053 §4.2, RFC 9459 §4).
-AES_CCM_16_64_128 = const(10)
-AES_CCM_16_128_128 = const(30)
+_AES_CCM_16_64_128 = const(10)
+_AES_CCM_16_128_128 = const(30)
 A128CTR = const(-65534)
 
 MAX_LENGTH = const(0xFFFF)  # bytes of a message: what CCM's 2-byte length field can say
@@ -101,7 +101,7 @@ class Ccm:
     key: 16 bytes (or 32). tag_length: 4, 6, … 16 bytes. nonce_length: 7 to 13 bytes. ValueError otherwise.
     """
 
-    identifier = AES_CCM_16_64_128
+    identifier = _AES_CCM_16_64_128
     key_length = 16
     nonce_length = 13
     tag_length = 8
@@ -195,7 +195,7 @@ class Ccm:
 class Ccm128(Ccm):
     """AES-CCM-16-128-128: the same with a tag of 16 bytes."""
 
-    identifier = AES_CCM_16_128_128
+    identifier = _AES_CCM_16_128_128
     tag_length = 16
 
 

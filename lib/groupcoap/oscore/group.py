@@ -21,9 +21,9 @@ from .opening import DONE
 from .window import Window
 from .x25519 import Agreement, from_ed25519, secret_of
 
-EDDSA = const(-8)
-ECDH_SS_HKDF_256 = const(-27)
-MAX_GID = const(32)  # bytes
+_EDDSA = const(-8)
+_ECDH_SS_HKDF_256 = const(-27)
+_MAX_GID = const(32)  # bytes
 
 _NO_SUCH_MODE = "Mode of Group OSCORE not supported"
 
@@ -81,12 +81,12 @@ class Group:
         sequence,
         aead=10,
         group_encryption=10,
-        signature=EDDSA,
-        key_agreement=ECDH_SS_HKDF_256,
+        signature=_EDDSA,
+        key_agreement=_ECDH_SS_HKDF_256,
         window=32,
         deterministic_id=None,
     ):
-        for number, known in ((signature, EDDSA), (key_agreement, ECDH_SS_HKDF_256)):
+        for number, known in ((signature, _EDDSA), (key_agreement, _ECDH_SS_HKDF_256)):
             if number is not None and number != known:
                 raise ValueError("group %s: COSE algorithm %s: expected %d or none" % (name, number, known))
         self.name = name
@@ -135,8 +135,8 @@ class Group:
             raise ValueError("group %s: aead does not authenticate: expected 10 or 30" % name)
         if not master_secret:
             raise ValueError("group %s: master_secret is empty: expected 16 bytes or more" % name)
-        if not 1 <= len(self.gid) <= MAX_GID:
-            raise ValueError("group %s: gid of %d bytes, expected 1 to %d" % (name, len(self.gid), MAX_GID))
+        if not 1 <= len(self.gid) <= _MAX_GID:
+            raise ValueError("group %s: gid of %d bytes, expected 1 to %d" % (name, len(self.gid), _MAX_GID))
         if not 1 <= len(self.manager_credential) <= MAX_LENGTH:
             raise ValueError("group %s: manager_credential: expected 1 to %d bytes" % (name, MAX_LENGTH))
         if (self.sender_id is None) != (self.key is None):
