@@ -210,3 +210,20 @@ def check_towards(towards, names):
         if entry["context"] not in names:
             expected = "the name of a security context (%s)" % (", ".join(names) or "there is none")
             raise ConfigError('security.towards[%d].context: expected %s, not "%s"' % (i, expected, entry["context"]))
+
+
+def load_keys(config):
+    """Load the security contexts that this checked configuration of a node asks for. Raises ValueError."""
+    from store import Store
+
+    found = config["security"]
+    folder = found.get("folder", "")
+    is_proxy = config["role"] == "proxy"
+    try:
+        store = Store(full(folder, found["state"]))
+        found["loaded"] = load(found, folder, store, is_proxy)
+    except OSError as e:
+        raise ValueError("security.state: %s cannot be made (error %s)" % (found["state"], e.errno))
+    if is_proxy:
+        check_clients(config["proxy"]["allow"], found["loaded"][2])
+    check_towards(found["towards"], found["loaded"][2])

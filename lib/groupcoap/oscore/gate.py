@@ -69,7 +69,9 @@ class Gate(Asking):
         self._heads = bytearray(_HEAD * exchanges)  # their headers and tokens
         self._bound = [()] * exchanges  # the Exchanges that answers go through, innermost first
         endpoint.role = self
+        endpoint.routes = bytearray(endpoint.routes)
         endpoint.routes[n.FETCH] = _ONCE  # a protected one that comes again would be a replay: its answer is kept
+        endpoint.receive = endpoint.make_receive()
 
     def request(self, m, peer, group, now):
         """Take a request (Endpoint's role)."""
