@@ -9,8 +9,8 @@ from secured_client import Client, key_files
 from test_romfs import EXCHANGES, TELLING, Node, assert_room
 
 KIB = 1024
-SERVER_HEAP = 192 * KIB  # of a server that is one of eight in a group
-PROXY_HEAP = 300 * KIB  # of a proxy whose clients are known by OSCORE
+SERVER_HEAP = 200 * KIB  # of a server that is one of eight in a group
+PROXY_HEAP = 192 * KIB  # of a proxy whose clients are known by OSCORE
 MEMBERS = {"alice": "25", **{f"server{i}": f"5{i}" for i in range(7)}}
 SERVERS = 6
 # Table sizes as the boards with little memory have them
