@@ -11,7 +11,7 @@ from ..hot import copy
 from ..message import Message, Writer
 from ..timers import after, elapsed
 
-SLICE = const(20)  # ms
+_SLICE = const(20)  # ms
 _MASK = const(0x3FFFFFFF)
 
 
@@ -52,10 +52,10 @@ class Jobs:
         self._turn = self._done = 0  # of the last one that was begun, that was finished
 
     def take(self):
-        """A free place, or None."""
+        """A free place, or None. It is taken from `run` on, so that what fails before that leaves it free."""
         for job in self._jobs:
             if not job.taken:
-                job.taken = True
+                job.free()
                 return job
         return None
 
@@ -64,6 +64,7 @@ class Jobs:
         slice: has it been called?"""
         self._turn = turn = self._turn + 1 & _MASK
         job.turn = turn
+        job.taken = True
         self._queue.append(job)
         if len(self._queue) == 1:
             self._work(now)
@@ -77,10 +78,17 @@ class Jobs:
         start = clock() if clock is not None else 0
         while self._queue:
             job = self._queue[0]
-            while not job.work.step():
-                if clock is not None and elapsed(clock(), start) >= SLICE:
-                    self._timers.set(self._timer, after(now, 1))  # others first
-                    return
+            failed = True
+            try:
+                while not job.work.step():
+                    if clock is not None and elapsed(clock(), start) >= _SLICE:
+                        self._timers.set(self._timer, after(now, 1))  # others first
+                        failed = False
+                        return
+                failed = False
+            finally:
+                if failed:  # no heap: this one is lost, and those behind it are not
+                    self._drop(job, now)
             self._queue.pop(0)
             self._done = job.turn
             try:
@@ -91,3 +99,13 @@ class Jobs:
             if clock is None:
                 continue
             return
+
+    def _drop(self, job, now):
+        sending = job.sending
+        self._queue.pop(0)
+        self._done = job.turn
+        job.free()
+        if self._queue:
+            self._timers.set(self._timer, after(now, 1))
+        if sending is not None:
+            sending[0].message_failed(sending[1], False, now)
