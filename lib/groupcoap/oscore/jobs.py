@@ -41,10 +41,13 @@ class Job:
 
 
 class Jobs:
-    """`places` jobs. clock() gives ms, to keep to slices; None: each job is done at once, as in simulated time."""
+    """`places` jobs, and one more for what takes no time: that never waits for what does.
+
+    clock() gives ms, to keep to slices; None: each job is done at once, as in simulated time.
+    """
 
     def __init__(self, places, timers, clock=None):
-        self._jobs = [Job() for _ in range(places)]
+        self._jobs = [Job() for _ in range(places + 1)]
         self._queue = []
         self._timers = timers
         self._timer = timers.reserve(1, self._slice)
@@ -52,16 +55,32 @@ class Jobs:
         self._turn = self._done = 0  # of the last one that was begun, that was finished
 
     def take(self):
-        """A free place, or None."""
+        """A free place, or None. Whether the last one is good for what is to be done there is told by `run`."""
         for job in self._jobs:
             if not job.taken:
                 job.taken = True
                 return job
         return None
 
+    def begin(self, job, make, *of):
+        """What make(*of) gives, for this job; the place is free again where it raises."""
+        try:
+            return make(*of)
+        except Exception as e:
+            job.free()
+            raise e
+
     def run(self, job, now):
         """Step job.work until it is done, then call job.ready(job, now), at once where that takes no longer than a
-        slice: has it been called?"""
+        slice: has it been called? None: there is no place for what is `slow`, and nothing is done."""
+        if not job.work.slow:
+            while not job.work.step():
+                pass
+            job.ready(job, now)
+            return True
+        if job is self._jobs[-1]:
+            job.free()
+            return None
         self._turn = turn = self._turn + 1 & _MASK
         job.turn = turn
         self._queue.append(job)
@@ -77,7 +96,7 @@ class Jobs:
         start = clock() if clock is not None else 0
         while self._queue:
             job = self._queue[0]
-            while not job.work.step():
+            while not self._step(job, now):
                 if clock is not None and elapsed(clock(), start) >= SLICE:
                     self._timers.set(self._timer, after(now, 1))  # others first
                     return
@@ -91,3 +110,14 @@ class Jobs:
             if clock is None:
                 continue
             return
+
+    def _step(self, job, now):
+        try:
+            return job.work.step()
+        except Exception as e:  # there was no heap for it: it is over, and the next has its turn
+            self._queue.pop(0)
+            self._done = job.turn
+            job.free()
+            if self._queue:
+                self._timers.set(self._timer, after(now, 1))
+            raise e
