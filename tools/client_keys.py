@@ -104,4 +104,3 @@ def _way(parser, args, context):
 def who(response):
     """The name of who has answered, for certain; None where that is not known."""
     return None if response.security is None else response.security.name
-

@@ -42,7 +42,8 @@ class Request:
     up = down = None  # Upload, Download
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
-    echoes = 0  # challenges that were answered
+    echoed = False  # has it answered a challenge of the server that protects its responses,
+    echoes = 0  # and how many others, by the message that is under way?
     renewals = 2  # how often it is said again under new keys (`oscore.rederive`)
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
@@ -216,6 +217,7 @@ class Request:
                 return True
             up.advance()
             up.szx = min(up.szx, szx)
+            self.echoed = False
             self.echoes = 0
         elif m.code == n.CONTINUE:
             self.fail("2.31 for another than a block that others follow", now)
@@ -256,6 +258,10 @@ class Request:
                 self.end(down.response, now)
         return problem
 
+    def protected(self, m):
+        """Was this response protected end to end? Then it has passed the order that its Partial IV gives."""
+        return self.way is not None and m.security is not None
+
     def challenged(self, m, now):
         """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)
 
@@ -268,12 +274,17 @@ class Request:
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())
-        if m.code != n.UNAUTHORIZED or self.echoes == (_CHALLENGES if self.proxied else 1):
+        server = self.protected(m)
+        again = self.echoed if server else self.echoes == (_CHALLENGES if self.proxied else 1)
+        if m.code != n.UNAUTHORIZED or again:
             if not self.proxied:
                 self.client.keep_echo(self.peer, value)
             return False
-        self.echoes += 1
-        if self.way is None or m.security is not None:  # else it is the next hop's, which the gate will tell it
+        if server:
+            self.echoed = True
+        else:
+            self.echoes += 1
+        if self.way is None or server:  # else it is the next hop's, which the gate will tell it
             self.echo = value
         self.proceed(now)
         return True

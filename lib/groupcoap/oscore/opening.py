@@ -22,7 +22,10 @@ _inner = Message()
 
 
 class Sealing:
-    """A message being sealed into a Writer, which nobody may touch until `finish` has returned."""
+    """A message being sealed into a Writer, which nobody may touch until `finish` has returned. slow: does that take
+    long?"""
+
+    slow = False
 
     def step(self):
         """Do a slice of what takes long: is all of it done?"""
@@ -47,6 +50,7 @@ class Opening:
     """
 
     member = None  # whom `finish` names as the sender of a response
+    slow = False  # does `step` take long?
 
     def __init__(self, exchange, m, request, piv, nonce, aad, cipher=None, server=0):
         self.exchange = exchange
@@ -115,15 +119,16 @@ class Opening:
     def _notification(self, value):
         """Check the response's place among the others: the value of its Observe option for the client, or -1.
 
-        That value is the Partial IV's three low bytes (RFC 8613 §4.1.3.5.2), 0 for a response without one.
+        That value is the Partial IV's three low bytes (RFC 8613 §4.1.3.5.2); for a response without one, which is the
+        oldest, what comes before 0. Those that a next hop relays may be of several origins, which nobody puts in order.
         """
         exchange = self.exchange
         if value >= 0 and exchange.observe is None:
             raise undecrypted()  # a notification that nobody asked for
-        self._check_replay(value >= 0)
+        self._check_replay(value >= 0 and not exchange.context.adjacent)
         if value < 0:
             return -1
-        return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0
+        return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0xFFFFFF
 
     def probe(self):
         """Raises Rejected if the ciphertext is not authentic; what it says is not kept."""
