@@ -47,6 +47,8 @@ def _file(value, where):
 def check(value, where):
     """The table `security`, every key filled in. Raises ConfigError."""
     found = table(value, where, "security")
+    if found["check_signatures"] and found["towards"]:
+        raise ConfigError("%s.check_signatures: expected at the last proxy alone, without towards" % where)
     if not found["files"]:
         raise ConfigError("%s.files: expected at least one file, as tools/groupcoap keygen makes" % where)
     return found

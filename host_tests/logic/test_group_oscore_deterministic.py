@@ -160,17 +160,17 @@ def test_an_observe_option_for_the_server_alone():
     assert why(answer, plainly, seal_response(exchange, response())) == UNDECRYPTED
 
 
-def test_an_observation():
+def test_nobody_observes_by_what_anybody_may_repeat():
     alice, kitchen = group_of(0), group_of(1, number=4)
     observing = request(((n.OBSERVE, b""), (n.URI_PATH, b"temp")))
     asked, data = seal_request(alice, observing, to=DETERMINISTIC)
     quiet, same = seal_request(alice, observing, to=DETERMINISTIC, observe=False)
     assert packet(data).option(n.OBSERVE) == b"" and packet(data).payload == packet(same).payload
     exchange, plain = take(kitchen, data)
-    assert without_hash(plain) == observing and exchange.observe == 0 and not exchange.inner_observe
-    protected = seal_response(exchange, response(((n.OBSERVE, b"\x09"),)))
-    assert packet(protected).option(n.OBSERVE) == b"\x09"
-    assert answer(asked, protected)[1] == response(((n.OBSERVE, b"\x04"),))
+    assert without_hash(plain) == request() and exchange.observe is None and not exchange.inner_observe
+    protected = seal_response(exchange, response())
+    assert packet(protected).option(n.OBSERVE) is None
+    assert answer(asked, protected)[1] == response()
 
 
 def test_only_reading_is_asked_for():

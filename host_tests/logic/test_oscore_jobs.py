@@ -7,6 +7,8 @@ from groupcoap.timers import Timers
 class Work:
     """What takes so many steps; fails: at the last one."""
 
+    slow = True
+
     def __init__(self, steps, fails=False):
         self.steps = steps
         self.fails = fails

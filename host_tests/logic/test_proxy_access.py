@@ -3,6 +3,8 @@
 from groupcoap import numbers as n
 from groupcoap import uri
 from groupcoap.message import Message
+from groupcoap.oscore.exchange import GROUP as GROUP_MODE
+from groupcoap.oscore.exchange import OSCORE
 from wire import (
     CLIENT,
     GROUP,
@@ -104,12 +106,13 @@ def test_name_of_a_security_context_is_who_the_client_is():
     from groupcoap.proxy.access import AllowList, Client
 
     class Security:
-        def __init__(self, name):
+        def __init__(self, name, mode=OSCORE):
             self.name = name
+            self.mode = mode
 
-    def message(name=None):
+    def message(name=None, mode=OSCORE):
         m = Message()
-        m.security = None if name is None else Security(name)
+        m.security = None if name is None else Security(name, mode)
         return m
 
     one = b"alic\x16\x33"  # an address that is read like a name
@@ -120,6 +123,7 @@ def test_name_of_a_security_context_is_who_the_client_is():
     assert access.identify(message(), one) is None  # an address is no name, nor is a name an address
     assert access.identify(message("bob"), OTHER) is None  # who is known by a name is not known by its address
     assert access.identify(message(""), OTHER) is None
+    assert access.identify(message("alic", GROUP_MODE), OTHER) is None  # a member of a group is another alic
 
 
 # Requests a minute

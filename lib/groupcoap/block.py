@@ -37,13 +37,14 @@ def read(m, number):
 
 
 def key_of(m, peer):
-    """Whose transfer this request belongs to, and of what: peer, method, path, a hash of query and Request-Tags."""
+    """Whose transfer this request belongs to, and of what: peer, method, path, a hash of query and Request-Tags, and by
+    whom it is protected (RFC 9175 §3.2)."""
     query = 0
     m.rewind()
     while True:
         number = m.step()
         if number < 0:
-            return peer, m.code, m.path, query
+            return peer, m.code, m.path, query, m.security and m.security.name
         if number == n.URI_QUERY or number == n.REQUEST_TAG:
             for byte in m.value():
                 query = (query * 33 + byte) & 0xFFFFFF

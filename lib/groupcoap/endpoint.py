@@ -26,6 +26,7 @@ _NON = n.NON
 _ACK = n.ACK
 _RST = n.RST
 
+NOT_NOW = -1  # of a response that there is no place for: neither taken nor rejected
 MAX_MESSAGE = 1152  # bytes (RFC 7252 §4.6)
 MAX_DATAGRAM = 1280  # bytes; what is longer is no message here
 
@@ -338,11 +339,13 @@ class Endpoint:
             return
         if recent(self.recent.table, peer, m.buf, now, 0):
             self.acknowledge(m, peer)
-        elif slot >= 0 and self.tokens.receivers[slot].response(slot, m, peer, now) is not False:
+            return
+        verdict = False if slot < 0 else self.tokens.receivers[slot].response(slot, m, peer, now)
+        if verdict is False:
+            self.reset(m.buf, peer)
+        elif verdict != NOT_NOW:  # else it comes again
             recent(self.recent.table, peer, m.buf, now, 1)
             self.acknowledge(m, peer)
-        else:
-            self.reset(m.buf, peer)
 
     def _transmit(self, buf, length, peer):
         self.transmit(buf, length, peer)

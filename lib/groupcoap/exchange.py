@@ -191,6 +191,7 @@ class Outgoing:
 
     def __init__(self, places, size, transmit, timers, entropy, parameters):
         self.places = places
+        self.before = None
         self.size = size
         self._bufs = [bytearray(size) for _ in range(places)]
         self._lengths = array("H", bytes(2 * places))
@@ -208,8 +209,9 @@ class Outgoing:
         self._parameters = parameters
         self._first = timers.reserve(places, self._due)
 
-    def wire(self, transmit):
-        """Send by this function from now on."""
+    def wire(self, transmit, before):
+        """Send by this function from now on; before.cancel(owner, ref) is told what is cancelled, perhaps not here yet."""
+        self.before = before
         self._transmit = transmit
 
     def full(self):
@@ -220,7 +222,12 @@ class Outgoing:
         return True
 
     def send(self, buf, n, mid, peer, owner, ref, now):
-        """Send buf[:n] as soon as NSTART allows, until `acknowledged`: True, or False when all places are taken."""
+        """Send buf[:n] as soon as NSTART allows, until `acknowledged`: True, or False when all places are taken.
+
+        Raises ValueError for a message that is longer than they are.
+        """
+        if n > len(self._bufs[0]):
+            raise ValueError("a message of %d bytes: expected at most %d" % (n, len(self._bufs[0])))
         for i in range(len(self._left)):
             if not self._left[i]:
                 self._lengths[i] = copy(self._bufs[i], 0, buf, 0, n)
@@ -263,6 +270,8 @@ class Outgoing:
 
     def cancel(self, owner, ref, now):
         """Stop repeating what this owner sent under this reference."""
+        if self.before is not None:
+            self.before.cancel(owner, ref)
         for i in range(len(self._left)):
             if self._left[i] and self._owners[i] is owner and self._refs[i] == ref:
                 self._finish(i, now)

@@ -92,12 +92,16 @@ class GroupRequest(Request):
                 if not GroupRequest.fetch(self, m, peer, None, now):  # an aggregated answer may come in blocks
                     self.deliver(self.made(m, peer, now))
                 self._ended()
-        elif m.code == n.UNAUTHORIZED and (not self.proxied or m.security) and options.valid(m, n.ECHO) >= 0:
+        elif m.code == n.UNAUTHORIZED and self._may_challenge(m) and options.valid(m, n.ECHO) >= 0:
             self._echoes[origin] = bytes(m.value())
             self._senders[origin] = m.security
             self.refetch(origin, now)
         elif not self.fetch(m, peer, origin, now):
             self.deliver(self.made(m, peer, now))
+
+    def _may_challenge(self, m):
+        # Of a server that is known for certain, or where nobody is.
+        return m.security is not None or (not self.proxied and self.way is None)
 
     def origin(self, m, peer):
         """Whose answer this is; None for the proxy itself."""

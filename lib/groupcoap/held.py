@@ -18,6 +18,7 @@ class Held:
         self.lengths = array("H", bytes(2 * places))
         self.peers = [None] * places
         self.groups = bytearray(places)
+        self._securities = [None] * places  # by whom they are
         self._message = Message()
 
     def keep(self, m, length, peer, group):
@@ -29,12 +30,14 @@ class Held:
                 self.lengths[i] = copy(self.bufs[i], 0, m.buf, 0, length)
                 self.peers[i] = peer
                 self.groups[i] = group
+                self._securities[i] = getattr(m, "security", None)  # a Writer has none
                 return i
         return -1
 
     def read(self, i):
         """The request in this place, a Message that is good until the next `read`."""
         self._message.parse(self.bufs[i], self.lengths[i])
+        self._message.security = self._securities[i]
         return self._message
 
     def find(self, m, peer, first=0):
@@ -47,4 +50,4 @@ class Held:
 
     def free(self, i):
         """Give a place back."""
-        self.peers[i] = None
+        self.peers[i] = self._securities[i] = None

@@ -54,6 +54,7 @@ class Later:
             own.parse(m.buf, m.end)
         else:
             own.parse(self._held.bufs[i], m.end)
+        own.security = m.security
         self._acked[i] = 0
         self._kept[i] = server.endpoint.keeping
         self._uploads[i] = upload

@@ -158,7 +158,7 @@ class Request:
         try:
             if not self.go(now):
                 self.client.wake(self, after(now, _RETRY))
-        except (ValueError, TypeError, OSError, MemoryError) as e:
+        except (ValueError, TypeError, OSError, OverflowError, MemoryError) as e:
             self.fail(str(e) or "no memory for the request", now)
 
     def due(self, now):

@@ -186,6 +186,7 @@ class Uploads:
         whole = self._message
         view = memoryview(buf)[start : _FRONT + self._received[i]]
         whole.parse(view, len(view))
+        whole.security = m.security
         return whole
 
     def _drop(self, i):

@@ -26,6 +26,7 @@ from .node import Node
 RequestFailed = protocol.RequestFailed
 Response = protocol.Response
 
+_OVERHEAD = 128  # bytes by which protection makes a message longer
 _BACKLOG = 64  # responses that may wait for the program; later ones are counted as lost
 
 
@@ -111,7 +112,8 @@ class Client:
         self._bytes = len(own)  # of a peer's address
         if multicast_interface is not None and self._bytes == 6:
             multicast_interface = uri.ip_bytes(multicast_interface)
-        endpoint = self.node.endpoint(own, multicast_interface, multicast_ttl, token_slots=slots, outgoing=slots)
+        sizes = {"token_slots": slots, "outgoing": slots, "overhead": _OVERHEAD}
+        endpoint = self.node.endpoint(own, multicast_interface, multicast_ttl, **sizes)
         self._client = protocol.Client(endpoint, **how)
         self._jobs = jobs
         self._open = []

@@ -7,7 +7,7 @@ at once (draft-ietf-core-oscore-capable-proxies §2.3). The responses to own req
 from micropython import const
 
 from .. import numbers as n
-from ..endpoint import MAX_DATAGRAM
+from ..endpoint import MAX_DATAGRAM, NOT_NOW
 from ..hot import copy
 from ..message import Message, Writer, rewrite
 from .errors import Rejected
@@ -72,7 +72,7 @@ class Asking:
         endpoint.gate = self
         endpoint.transmit = self.transmit
         endpoint.send_confirmable = self.send_confirmable
-        endpoint.outgoing.wire(self.wire)
+        endpoint.outgoing.wire(self.wire, self._jobs)
 
     def wire(self, buf, length, peer):
         """Send what is protected already, or needs no protection."""
@@ -117,8 +117,9 @@ class Asking:
             return self._last(hop, m, (), peer, sending, slot)
         mid = buf[2] << 8 | buf[3]
         if way.copies and way.mid == mid:  # a repetition is not protected again (oscore-groupcomm §7)
-            return self._emit(way.sealed, len(way.sealed), peer, sending, -1)
+            return self._emit(way.sealed, len(way.sealed), peer, sending, -1) if way.sealed else True
         way.mid = mid
+        way.sealed = b""
         m = self._source
         m.parse(buf, length)
         if not way.context.signs:
@@ -148,7 +149,8 @@ class Asking:
         way, hop = job.layers
         try:
             job.sealing.finish()
-            if self.endpoint.tokens.find(job.buf, job.peer) == job.slot:  # or nobody waits for its answer any more
+            # else nobody waits for its answer any more
+            if not job.dropped and self.endpoint.tokens.find(job.buf, job.peer) == job.slot:
                 if not self._go(way, job.exchange, job.out, hop, job.peer, sending, job.slot) and sending is not None:
                     sending[0].message_failed(sending[1], False, now)
         finally:
@@ -228,7 +230,8 @@ class Asking:
         if not layers:
             return self.endpoint.tokens.owners[slot].response(slot, m, peer, now)
         if not m.fields[_SEEN] & _OSCORE:
-            if m.code < 128:  # only an error may come from who does not have the keys (RFC 8613 §8.4)
+            # Only an error may come from who does not have the keys (RFC 8613 §8.4): no more once others have
+            if m.code < 128 or layers[0].heard():
                 self.unprotected += 1
                 return False
             if not getattr(m.security, "again", False):  # of the next hop, and about its own layer
@@ -237,7 +240,7 @@ class Asking:
         job = self._jobs.take()
         if job is None:
             self.crowded += 1
-            return None
+            return NOT_NOW
         job.copy(m, peer)
         job.slot = slot
         job.layers = layers
@@ -250,6 +253,7 @@ class Asking:
         done = self._jobs.run(job, now)
         if done is None:
             self.crowded += 1
+            return NOT_NOW
         return job.verdict if done else None
 
     def _response_checked(self, job, now):

@@ -62,13 +62,13 @@ def is_proxied(m):
     return m.find(n.PROXY_SCHEME) >= 0 or m.find(n.PROXY_SCHEME_NUMBER) >= 0
 
 
-def outer_stays(number, request, adjacent):
+def outer_stays(number, request, adjacent, proxied=False):
     """Does an outer option of this number belong to the message that an opened one was? (RFC 8613 §8.2, §8.4, step 1)
 
     Class E ones do not: nobody vouches for them. From the next hop, nor do those of class U that it would have
-    encrypted: somebody on the path has put them there.
+    encrypted: somebody on the path has put them there. proxied: has the plaintext Proxy-Scheme or its like?
     """
     found = specified(number, request)
     if found == CLASS_E or number == n.OSCORE:
         return False
-    return found == CLASS_I or not adjacent or number in (n.URI_HOST, n.URI_PORT)
+    return found == CLASS_I or not adjacent or (not proxied and number in (n.URI_HOST, n.URI_PORT))

@@ -54,7 +54,7 @@ class Context:
     proof of freshness (Appendix B.1.2).
     """
 
-    signs = pairwise = False  # as a group may
+    signs = pairwise = silent = False  # as a group may
     rederives = False  # as `rederive.Rederiving` does
     _kind = Opening
 

@@ -90,12 +90,13 @@ class DeterministicOpening(Opening):
             raise error
 
     def _registration(self, value):
-        """Without an outer Observe option nobody observes: the plain request then has none (§3.1)."""
+        """Nobody observes by such a request, so the plain one has no Observe option: anybody may repeat it, and would
+        fill the table of observers. Without an outer one nobody was to (§3.1)."""
         Opening._registration(self, value)
         exchange = self.exchange
-        if value < 0 or exchange.outer_observe:
+        if value < 0:
             return -1
-        exchange.inner_observe = True
+        exchange.inner_observe = not exchange.outer_observe
         exchange.observe = None
         return -2
 

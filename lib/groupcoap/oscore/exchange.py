@@ -98,6 +98,10 @@ class Exchange:
         """Begin to open the response m, a Message: an `Opening`. Raises Rejected."""
         return self.context.open_response(self, m, *header(m))
 
+    def heard(self):
+        """Has a response of it been verified?"""
+        return self._windows is not None or self._oldest is not None
+
     def check_response(self, server, piv, notification):
         """Raises Rejected where this server's response has come before, or is a notification and not the newest.
 

@@ -109,13 +109,14 @@ def merge(m, inner, out, adjacent, observe=-1):
     """
     request = inner.code < 32
     out.begin(m.type(), inner.code, m.mid(), m.buf, 4, m.buf[0] & 15)
+    proxied = adjacent and is_proxied(inner)
     m.rewind()
     inner.rewind()
     outside = m.step()
     number = inner.step()
     while outside >= 0 or number >= 0:
         if number < 0 or 0 <= outside < number:
-            if outer_stays(outside, request, adjacent):
+            if outer_stays(outside, request, adjacent, proxied):
                 out.copy_option(m, outside)
             outside = m.step()
             continue

@@ -99,6 +99,8 @@ class Gate(Asking):
             outcome = self._pieces().again(m, peer)
             if outcome is not None:
                 self._answer(m, peer, 0, (), *outcome)
+        elif self._is_for_here(m):
+            pass  # its answer is kept, or lost
         elif self._bare(m, peer, 0) and not self._is_anothers(m, peer, ()) and self._bind(m, peer, ()):
             self.role.repeated(m, peer, now)
 
@@ -178,7 +180,11 @@ class Gate(Asking):
         m = self._plain
         m.parse(self._inner.buf, self._inner.end)
         m.security = exchange
-        if self.freshness is not None and not exchange.fresh:
+        if not exchange.fresh:
+            if self.freshness is None:  # and nobody to ask whether this is a replay
+                self.refused += 1
+                self._answer(m, peer, group, (), n.UNAUTHORIZED, _STALE, b"Replay detected")
+                return
             try:
                 value = self.freshness.challenge(m, exchange, now)
             except Rejected as e:  # fresh, but not in order: one of its number or a greater one was before it
@@ -188,6 +194,9 @@ class Gate(Asking):
             if value is not None:
                 return self._challenge(m, peer, group, layers, value, now)
         if self._is_for_here(m):
+            if exchange.context.signs:  # a group's layer is the innermost one
+                self._answer(m, peer, group, layers, n.UNAUTHORIZED, (), b"too many layers")
+                return
             self._open(m, peer, group, layers, now)
         else:
             self._hand(m, peer, group, layers, now)
@@ -265,6 +274,7 @@ class Gate(Asking):
         place = self._find(peer, buf)
         if place < 0:
             self.unbound += 1
+            self.keeping = -1
             return True
         return self._protect(self._bound[place], buf, length, peer, sending)
 
@@ -274,9 +284,12 @@ class Gate(Asking):
         self.keeping = -1
         if not layers:
             return self._emit(buf, length, peer, sending, keeping)
+        exchange = layers[0]
+        if exchange.context.silent:
+            self.unbound += 1
+            return True
         m = self._source
         m.parse(buf, length)
-        exchange = layers[0]
         if not exchange.context.signs:
             self._seal(exchange, m)
             return self._outwards(layers, self._outer, peer, sending, keeping)
@@ -298,6 +311,8 @@ class Gate(Asking):
         sending = job.sending
         try:
             job.sealing.finish()
+            if job.dropped:
+                return
             if not self._outwards(job.layers, job.out, job.peer, sending, job.keeping) and sending is not None:
                 sending[0].message_failed(sending[1], False, now)
         finally:

@@ -102,6 +102,7 @@ class Group:
         self.group_encryption = None if group_encryption is None else algorithm(group_encryption)
         self.has_group_mode = group_encryption is not None and signature is not None
         self.has_pairwise_mode = aead is not None and key_agreement is not None
+        self.silent = key is None
         self.pairwise = self.has_pairwise_mode and key is not None  # may an answer be in pairwise mode?
         used = [each for each in (self.aead, self.group_encryption) if each is not None]
         self._check(master_secret, min([13] + [each.nonce_length for each in used]) - 6)

@@ -61,6 +61,6 @@ class AllowList:
 
     def identify(self, m, peer):
         """The `Client` who has sent the request m, or None."""
-        if m.security is not None:
-            return self._by_name.get(m.security.name)
+        if m.security is not None:  # a group's members have names of their own
+            return None if m.security.mode else self._by_name.get(m.security.name)
         return self._by_ip.get(peer[:-2])

@@ -303,6 +303,9 @@ class ForwardProxy(Reception):
         number = options.refused(m, bit=2)
         if number:
             raise BadOption("option %d" % number)
+        gate = self.relay.upstream.gate
+        if gate is not None and target.address in gate.towards:
+            self._check_known(m)
         if target.group is None:
             return 0
         if m.find(self._timeout) < 0 and options.valid(m, self._signaling) < 0:
@@ -310,6 +313,13 @@ class ForwardProxy(Reception):
             error.timeout = 0  # it says by an empty option what it misses (§5.2.1)
             raise error
         return min(m.uint(), client.max_timeout or self.max_timeout, self.max_timeout)
+
+    def _check_known(self, m):
+        # What is protected for the next proxy must be known, or its class is not (oscore-capable-proxies §2.2).
+        m.rewind()
+        while (number := m.step()) >= 0:
+            if number not in options.table:
+                raise BadOption("option %d" % number)
 
     def _hops(self, m, target):
         # RFC 8768: the Hop-Limit to send on, or None if there is none.

@@ -134,6 +134,7 @@ class Reception:
         inner = Message()
         datagram = out.message()
         inner.parse(datagram, len(datagram))
+        inner.security = m.security
         self._local(inner, peer, client, now)
 
     def _refuse(self, m, peer, error, now):
