@@ -210,7 +210,7 @@ class Outgoing:
         self._first = timers.reserve(places, self._due)
 
     def wire(self, transmit, before):
-        """Send by this function from now on; before.cancel(owner, ref) is told what is cancelled, perhaps not here yet."""
+        """Send by this function from now on; before.cancel(owner, ref) is told what is cancelled, if not here yet."""
         self.before = before
         self._transmit = transmit
 
