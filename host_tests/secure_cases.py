@@ -189,6 +189,21 @@ def group_impostor_is_not_believed(world):
     assert not believed(world.ask(f"coap://{group}/temp", keys["alice"], seconds=SILENT_S))
 
 
+@case(pairs=BY_AIOCOAP)
+def group_forged_request_is_refused(world):
+    uri, keys = building(world)
+    forger = secure_keys.forger(keys["alice"])
+    assert without_security(world.ask(f"{uri}/temp", forger)) == ["4.00"]
+
+
+@case(pairs=BY_OURS)
+def group_forged_response_is_not_believed(world):
+    keys, group = secure_keys.group(world.folder, GROUP), world.lan.group()
+    world.serve(secure_keys.forger(keys["kitchen"]), group=group, group_mode=True)
+    assert told(world.ask(f"coap://{group}/open", None, seconds=SILENT_S)) == [("2.05", "open", None)]  # it is there
+    assert world.ask(f"coap://{group}/temp", keys["alice"], seconds=SILENT_S) == []
+
+
 @case
 def group_put_then_get_by_another_member(world):
     uri, keys = building(world)
@@ -292,7 +307,7 @@ def multicast(world):
 @case
 def multicast_observe(world):
     uri, uris, expected, keys = three(world)
-    observer = world.start(f"{uri}/temp", keys["alice"], observe=9, seconds=60)
+    observer = world.start(f"{uri}/temp", keys["alice"], observe=9, seconds=COLLECTED_S)
     assert by_member([observer.next() for _ in expected]) == expected
     for value in ("30", "31"):
         for room in uris:
