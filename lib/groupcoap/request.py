@@ -5,6 +5,8 @@ block-wise transfer is a row of requests under one object, each with a fresh Mes
 slot. All of them hang on a `client.Client`, which knows whose turn it is.
 """
 
+from micropython import const
+
 from . import block, options
 from . import numbers as n
 from .message import insert, uint_bytes
@@ -13,11 +15,10 @@ from .timers import after
 from .tokens import ROW, TOKEN_LENGTH
 from .transfer import CHANGED, Download, Upload
 
+_CHALLENGES = const(4)  # that a request answers where there are proxies on the way
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
 _CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
 DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
-_SERVER = 1
-_HOP = 2
 ROUND_TRIP = 2000  # ms on top of MAX_TRANSMIT_WAIT until a request has failed (RFC 7252 §4.8.2)
 
 
@@ -41,7 +42,8 @@ class Request:
     up = down = None  # Upload, Download
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
-    echoed = 0  # whose challenges it has answered by the message that is under way
+    echoed = False  # has it answered a challenge of the server that protects its responses,
+    echoes = 0  # and how many others, by the message that is under way?
     renewals = 2  # how often it is said again under new keys (`oscore.rederive`)
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
@@ -215,7 +217,8 @@ class Request:
                 return True
             up.advance()
             up.szx = min(up.szx, szx)
-            self.echoed = 0
+            self.echoed = False
+            self.echoes = 0
         elif m.code == n.CONTINUE:
             self.fail("2.31 for another than a block that others follow", now)
             return True
@@ -260,7 +263,10 @@ class Request:
         return self.way is not None and m.security is not None
 
     def challenged(self, m, now):
-        """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)"""
+        """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)
+
+        A server may challenge it once by an Echo, and before it each of a few proxies on the way.
+        """
         if m.code == n.UNAUTHORIZED and self.renewals and getattr(m.security, "again", False):
             self.renewals -= 1
             self.proceed(now)
@@ -268,13 +274,17 @@ class Request:
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())
-        whose = _SERVER if self.way is None or self.protected(m) else _HOP
-        if m.code != n.UNAUTHORIZED or self.echoed & whose:
+        server = self.protected(m)
+        again = self.echoed if server else self.echoes == (_CHALLENGES if self.proxied else 1)
+        if m.code != n.UNAUTHORIZED or again:
             if not self.proxied:
                 self.client.keep_echo(self.peer, value)
             return False
-        self.echoed |= whose
-        if whose == _SERVER:  # else it is the next hop's, which the gate will tell it
+        if server:
+            self.echoed = True
+        else:
+            self.echoes += 1
+        if self.way is None or server:  # else it is the next hop's, which the gate will tell it
             self.echo = value
         self.proceed(now)
         return True

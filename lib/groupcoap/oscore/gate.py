@@ -18,6 +18,7 @@ _OSCORE = const(1 << 9)
 _BLOCKS = const(1 << 23 | 1 << 27)
 _CON = const(0)
 _ONCE = const(1)  # see `endpoint`
+_HEAD = const(12)  # bytes
 _LAYERS = const(2)  # that are taken off a request (draft-ietf-core-oscore-capable-proxies §2.1)
 _PROXY = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _STALE = ((n.MAX_AGE, b""),)  # an error of the protection is not to be cached (RFC 8613 §8.2)
@@ -26,8 +27,15 @@ _LATER = ((n.MAX_AGE, b"\x05"),)  # s after which a request that there was no pl
 
 class _Head:
     # The header and token of a request, as much of a Message as a role needs to find it by.
-    def __init__(self):
-        self.buf = bytearray(12)
+    buf = bytearray(_HEAD)
+
+
+_head = _Head()
+
+
+def _names(layers):
+    # By whom these layers are, as long as he is who he is: keys and contexts may be others each time.
+    return [(exchange.context.name, exchange.name) for exchange in layers]
 
 
 class Gate(Asking):
@@ -63,10 +71,12 @@ class Gate(Asking):
         self.unbound = 0  # responses that were not sent, since it is not known how they are to be protected
         self._in_pieces = None  # an `outer_blocks.Pieces`, from the first outer Block option on
         self._peers = [None] * exchanges  # of the requests
-        self._heads = [_Head() for _ in range(exchanges)]
+        self._heads = bytearray(_HEAD * exchanges)  # their headers and tokens
         self._bound = [()] * exchanges  # the Exchanges that answers go through, innermost first
         endpoint.role = self
+        endpoint.routes = bytearray(endpoint.routes)
         endpoint.routes[n.FETCH] = _ONCE  # a protected one that comes again would be a replay: its answer is kept
+        endpoint.receive = endpoint.make_receive()
 
     def request(self, m, peer, group, now):
         """Take a request (Endpoint's role)."""
@@ -89,7 +99,7 @@ class Gate(Asking):
             outcome = self._pieces().again(m, peer)
             if outcome is not None:
                 self._answer(m, peer, 0, (), *outcome)
-        elif self._bare(m, peer, 0) and self._bind(m, peer, ()):
+        elif self._bare(m, peer, 0) and not self._is_anothers(m, peer, ()) and self._bind(m, peer, ()):
             self.role.repeated(m, peer, now)
 
     def rejected(self, peer, mid, now):
@@ -126,19 +136,21 @@ class Gate(Asking):
         if len(layers) == _LAYERS:
             return self._answer(m, peer, group, layers, n.UNAUTHORIZED, (), b"too many layers")
         job = self._jobs.take()
-        if job is None:
+        done = None
+        if job is not None:
+            job.copy(m, peer, group)
+            job.layers = layers
+            job.ready = self._opened
+            try:
+                job.work = job.opening = self.contexts.open_request(job.message)
+            except Rejected as e:
+                self.refused += 1
+                return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
+            done = self._jobs.run(job, now)
+        if done is None:
             self.crowded += 1
             return self._answer(m, peer, group, layers, n.SERVICE_UNAVAILABLE, _LATER)
-        job.copy(m, peer, group)
-        job.layers = layers
-        job.ready = self._opened
-        try:
-            job.work = job.opening = self.contexts.open_request(job.message)
-        except Rejected as e:
-            job.free()
-            self.refused += 1
-            return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
-        if not self._jobs.run(job, now) and m.type() == _CON and not group:
+        if not done and m.type() == _CON and not group:
             # Its response will be a message of its own, as if it had been Non-confirmable (RFC 7252 §5.2.2).
             endpoint = self.endpoint
             endpoint.acknowledge_request(m.mid(), peer)
@@ -187,14 +199,25 @@ class Gate(Asking):
         exchange.pairwise = exchange.context.pairwise  # so that the client says it again to this server alone
         if not group:
             self._answer(m, peer, 0, layers, n.UNAUTHORIZED, ((n.ECHO, value),))
-        elif self._bind(m, peer, layers):
+        elif not self._is_anothers(m, peer, layers) and self._bind(m, peer, layers):
             self.role.groups.answer(m, peer, group, (n.UNAUTHORIZED, ((n.ECHO, value),), b""), now)
 
     def _hand(self, m, peer, group, layers, now):
         # Give a request to the role, knowing how its answers are to be protected.
+        if m.code > n.IPATCH:  # as the endpoint does with what comes unprotected
+            return self._answer(m, peer, group, layers, n.METHOD_NOT_ALLOWED)
+        if self._is_anothers(m, peer, layers):
+            self.refused += 1
+            return False  # an answer would be one to the other
         if not self._bind(m, peer, layers):
             return self._answer(m, peer, group, layers, n.SERVICE_UNAVAILABLE, _LATER)
         return self.role.request(m, peer, group, now)
+
+    def _is_anothers(self, m, peer, layers):
+        # Is its token that of a request which has answers to come, and which somebody else has protected, or which came
+        # protected where this did not? Those answers would go out by these layers.
+        place = self._find(peer, m.buf)
+        return place >= 0 and _names(self._bound[place]) != _names(layers) and self.role.holds(m, peer)
 
     def _bind(self, m, peer, layers):
         # Enter this request: in the place of one with its token, in a free one, or in one that has had its answers.
@@ -203,22 +226,25 @@ class Gate(Asking):
             if place < 0 and self._peers[i] is None:
                 place = i
         for i in range(len(self._peers)):
-            if place < 0 and not self.role.holds(self._heads[i], self._peers[i]):
-                place = i
+            if place < 0:
+                copy(_Head.buf, 0, self._heads, _HEAD * i, _HEAD)
+                if not self.role.holds(_head, self._peers[i]):
+                    place = i
         if place < 0:
             self.crowded += 1
             return False
-        copy(self._heads[place].buf, 0, m.buf, 0, 4 + (m.buf[0] & 15))
+        copy(self._heads, _HEAD * place, m.buf, 0, 4 + (m.buf[0] & 15))
         self._peers[place] = peer
         self._bound[place] = layers
         return True
 
     def _find(self, peer, buf):
         length = buf[0] & 15
+        heads = self._heads
         for i in range(len(self._peers)):
             if self._peers[i] == peer:
-                head = self._heads[i].buf
-                if head[0] & 15 == length and same(head, 4, buf, 4, length):
+                at = _HEAD * i
+                if heads[at] & 15 == length and same(heads, at + 4, buf, 4, length):
                     return i
         return -1
 
@@ -255,17 +281,17 @@ class Gate(Asking):
             self._seal(exchange, m)
             return self._outwards(layers, self._outer, peer, sending, keeping)
         job = self._jobs.take()
-        if job is None:
-            self.crowded += 1
-            return sending is None
-        job.work = job.sealing = exchange.seal(m, job.out)
-        job.layers = layers
-        job.peer = peer
-        job.sending = sending
-        job.keeping = keeping
-        job.ready = self._signed
-        self._jobs.run(job, self._time())
-        return True
+        if job is not None:
+            job.work = job.sealing = exchange.seal(m, job.out)
+            job.layers = layers
+            job.peer = peer
+            job.sending = sending
+            job.keeping = keeping
+            job.ready = self._signed
+            if self._jobs.run(job, self._time()) is not None:
+                return True
+        self.crowded += 1
+        return sending is None
 
     def _signed(self, job, now):
         self.now = now
