@@ -77,7 +77,7 @@ class Adjacent(Context):
 
 
 class Group(_Numbered, oscore.SimpleGroupContext):
-    """A group; `names` are the members' by their IDs."""
+    """A group; `names` are the members' by their IDs. `signing_key` in its file is another than the credential's."""
 
     def __init__(self, path, entry, lost=False):
         self.name = entry["name"]
@@ -111,6 +111,8 @@ class Group(_Numbered, oscore.SimpleGroupContext):
             peers,
             bytes.fromhex(entry["manager_credential"]),
         )
+        if "signing_key" in entry:
+            self.private_key = bytes.fromhex(entry["signing_key"])
         for id in peers:
             self.recipient_replay_windows[id] = _window(lost)
         self.start(path, lost)

@@ -82,6 +82,13 @@ def with_another_key(path):
     return write(path.with_stem(path.stem + "-other"), "group", **entry)
 
 
+def forger(path):
+    """A file like this member's for aiocoap, who says to be that member, but signs with a key of its own."""
+    entry, key = json.loads(path.read_text())["group"], Ed25519PrivateKey.generate()
+    signing_key = key.private_bytes_raw().hex()
+    return write(path.with_stem(path.stem + "-forger"), "group", **entry, signing_key=signing_key)
+
+
 def checker(*paths):
     """A file for who only checks the signatures of these members of one group."""
     entries = [json.loads(path.read_text())["group"] for path in paths]

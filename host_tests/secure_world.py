@@ -17,6 +17,7 @@ import support
 AIOCOAP, OURS = "aiocoap", "groupcoap"
 
 HEAP = "512K"  # of a node with security
+CLIENT_S = 30  # after which a client is ended
 LONG = {AIOCOAP: "".join(f"{i:09}\n" for i in range(300)), OURS: "".join(f"{i:09}\n" for i in range(100))}
 
 
@@ -152,7 +153,7 @@ class Client:
     def __init__(self, kind, command):
         self._kind = kind
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self._timer = threading.Timer(60, self._process.kill)
+        self._timer = threading.Timer(CLIENT_S, self._process.kill)
 
     def __enter__(self):
         self._timer.start()

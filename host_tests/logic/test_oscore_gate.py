@@ -1,6 +1,8 @@
 """A client and a server whose messages are protected by OSCORE: what each sees, and what goes between them."""
 
 from groupcoap import numbers as n
+from groupcoap import uri
+from groupcoap.message import Message
 from groupcoap.oscore.asking import Way
 from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.freshness import Challenges
@@ -110,6 +112,21 @@ def test_notification_0_comes_after_a_first_one_without_partial_iv():
 def test_order_of_notifications_is_that_of_partial_ivs_whatever_they_skip():
     far = 1 << 23
     assert observed(Pair(), 1, far + 2, far + 1, 3 * far) == [b"21.5", b"of %d" % (far + 2), b"of %d" % (3 * far)]
+
+
+def test_order_in_a_group_is_that_of_partial_ivs_where_they_are_verified():
+    for verified in (True, False):
+        pair = Pair(required=False)
+        target = uri.parse("coap://224.0.1.187/temp")
+        request = pair.client.send(pair.items.append, pair.wire.now, n.GET, target, observe=True)
+        request.way = Way(pair.client_context)
+        for number in (1, 0x800002):
+            raw = datagram(n.NON, n.CONTENT, 9, b"", [(n.OBSERVE, number.to_bytes(3, "big"))], b"%d" % number)
+            m = Message()
+            m.parse(raw, len(raw))
+            m.security = pair.client_context if verified else None
+            request.take(m, SERVER, pair.wire.now)
+        assert len(pair.items) == 1 + verified
 
 
 def test_challenges_of_the_next_hop_and_of_the_server_are_both_answered():
