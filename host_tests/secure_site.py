@@ -195,14 +195,17 @@ class Site:
         """The answers to a command of the tool."""
         return peers.answers(tool(*arguments, "--json"))
 
-    def ask_group(self, *arguments, path="temp", count=6):
-        """The answers to a group request: `count`, and those that come right after; None: all in its time."""
+    def ask_group(self, *arguments, path="temp", count=6, when=None):
+        """The answers to a group request: `count`, and those that come right after; None: all in its time. when: what
+        must hold before it is ended."""
         command = "get", self.uri("group", path), *arguments
         if count is None:
             return self.ask(*command, *TIMEOUT)
         with Command(*command, "--timeout", "4") as running:
             found = running.next(count)
-            time.sleep(0.2)
+            if when is not None:
+                until(when)
+            time.sleep(0.3)
             return found + running.interrupt()
 
     def status(self, proxy, *way):

@@ -41,9 +41,8 @@ def server_named(options, profile):
 
 @pytest.mark.parametrize("profile", ["07", "00"])
 def test_six_servers_answer_each_verified_and_with_its_origin(profile, site):
-    answers = site.ask_group(
-        *site.key("alice"), *site.by("proxy", "alice"), "--profile", profile, "--options", count=None
-    )
+    way = *site.key("alice"), *site.by("proxy", "alice"), "--profile", profile
+    answers = site.ask_group(*way, "--options")
     assert told(answers) == site.expected()
     named = {answer["by"]: server_named(answer["options"], profile) for answer in answers}
     assert named == {name: site.address(name) for name in SERVERS}

@@ -221,9 +221,14 @@ class Endpoint:
         elif route == _SETTLE:
             self._settle(m, kind, peer, now)
         elif code:
-            self.reply(peer, m, n.METHOD_NOT_ALLOWED)
+            self._refuse(peer, m, n.METHOD_NOT_ALLOWED)
         elif kind == _CON:  # a ping (RFC 7252 §4.3)
             self.reset(m.buf, peer)
+
+    def _refuse(self, peer, m, code, options=b""):
+        # Answer a request that no role has seen: it is as bare as its answer, though its token may be another's.
+        end = answer(self.buf, m.buf, code, self.mids, options, len(options), b"", 0)
+        (self.transmit if self.gate is None else self.gate.put)(self.buf, end, peer)
 
     def malformed(self, buf, length, peer, group):
         """Take note of a datagram that is no CoAP message, or too long for one, and reset it if it is a CON (§4.2)."""
@@ -265,7 +270,7 @@ class Endpoint:
         if place < 0:
             if not group:
                 retry = encoded([(n.MAX_AGE, uint_bytes(self.kept.young // 1000 + 1))])
-                self.reply(peer, m, n.SERVICE_UNAVAILABLE, retry, len(retry))
+                self._refuse(peer, m, n.SERVICE_UNAVAILABLE, retry)
             return
         transmit = self.transmit if gate is None else gate.put
         token = m.buf[0] & 15

@@ -19,8 +19,6 @@ _CHALLENGES = const(4)  # that a request answers where there are proxies on the 
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
 _CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
 DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
-_SERVER = 1
-_HOP = 2
 ROUND_TRIP = 2000  # ms on top of MAX_TRANSMIT_WAIT until a request has failed (RFC 7252 §4.8.2)
 
 

@@ -126,18 +126,18 @@ class Asking:
             sealing.finish()
             return self._go(way, exchange, self._outer, hop, peer, sending, slot)
         job = self._jobs.take()
-        if job is None:
-            self.crowded += 1
-            return sending is None
-        job.exchange, job.work = way.start(m, job.out)
-        job.sealing = job.work
-        job.layers = (way, hop)
-        job.peer = peer
-        job.sending = sending
-        job.slot = slot
-        job.ready = self._request_signed
-        self._jobs.run(job, self._time())
-        return True
+        if job is not None:
+            job.exchange, job.work = way.start(m, job.out)
+            job.sealing = job.work
+            job.layers = (way, hop)
+            job.peer = peer
+            job.sending = sending
+            job.slot = slot
+            job.ready = self._request_signed
+            if self._jobs.run(job, self._time()) is not None:
+                return True
+        self.crowded += 1
+        return sending is None
 
     def _time(self):
         return self.now if self._clock is None else self._clock()
@@ -246,11 +246,11 @@ class Asking:
             job.work = job.opening = layers[-1].open(job.message)
         except Rejected:
             self.refused += 1
-            job.free()
             return False
-        if self._jobs.run(job, now):
-            return job.verdict
-        return None
+        done = self._jobs.run(job, now)
+        if done is None:
+            self.crowded += 1
+        return job.verdict if done else None
 
     def _response_checked(self, job, now):
         self.now = now

@@ -32,6 +32,8 @@ class Checking:
     The datagram must stay as it is until then.
     """
 
+    slow = True
+
     def __init__(self, member, message, signature):
         self.member = member
         self.valid = False

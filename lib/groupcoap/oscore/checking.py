@@ -92,18 +92,14 @@ class Checking:
 
     def _check(self, m, peer, slot, ready, begin):
         job = self._jobs.take()
-        if job is None:
-            self.crowded += 1
-            return
-        job.copy(m, peer)
-        job.slot = slot
-        job.ready = ready
-        try:
+        if job is not None:
+            job.copy(m, peer)
+            job.slot = slot
+            job.ready = ready
             job.work = job.opening = begin(job.message)
-        except Rejected:
-            job.free()
-            raise
-        self._jobs.run(job, self._now if self._clock is None else self._clock())
+            if self._jobs.run(job, self._now if self._clock is None else self._clock()) is not None:
+                return
+        self.crowded += 1
 
     def _sent(self, job, now):
         m, slot, peer, valid = job.message, job.slot, job.peer, job.opening.valid

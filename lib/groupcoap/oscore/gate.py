@@ -33,6 +33,11 @@ class _Head:
 _head = _Head()
 
 
+def _names(layers):
+    # By whom these layers are, as long as he is who he is: keys and contexts may be others each time.
+    return [(exchange.context.name, exchange.name) for exchange in layers]
+
+
 class Gate(Asking):
     """The gate of `endpoint`, which has its role. contexts: a `Contexts`, or None where nothing comes protected.
 
@@ -94,7 +99,7 @@ class Gate(Asking):
             outcome = self._pieces().again(m, peer)
             if outcome is not None:
                 self._answer(m, peer, 0, (), *outcome)
-        elif self._bare(m, peer, 0) and self._bind(m, peer, ()):
+        elif self._bare(m, peer, 0) and not self._is_anothers(m, peer, ()) and self._bind(m, peer, ()):
             self.role.repeated(m, peer, now)
 
     def rejected(self, peer, mid, now):
@@ -131,19 +136,21 @@ class Gate(Asking):
         if len(layers) == _LAYERS:
             return self._answer(m, peer, group, layers, n.UNAUTHORIZED, (), b"too many layers")
         job = self._jobs.take()
-        if job is None:
+        done = None
+        if job is not None:
+            job.copy(m, peer, group)
+            job.layers = layers
+            job.ready = self._opened
+            try:
+                job.work = job.opening = self.contexts.open_request(job.message)
+            except Rejected as e:
+                self.refused += 1
+                return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
+            done = self._jobs.run(job, now)
+        if done is None:
             self.crowded += 1
             return self._answer(m, peer, group, layers, n.SERVICE_UNAVAILABLE, _LATER)
-        job.copy(m, peer, group)
-        job.layers = layers
-        job.ready = self._opened
-        try:
-            job.work = job.opening = self.contexts.open_request(job.message)
-        except Rejected as e:
-            job.free()
-            self.refused += 1
-            return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
-        if not self._jobs.run(job, now) and m.type() == _CON and not group:
+        if not done and m.type() == _CON and not group:
             # Its response will be a message of its own, as if it had been Non-confirmable (RFC 7252 §5.2.2).
             endpoint = self.endpoint
             endpoint.acknowledge_request(m.mid(), peer)
@@ -192,14 +199,25 @@ class Gate(Asking):
         exchange.pairwise = exchange.context.pairwise  # so that the client says it again to this server alone
         if not group:
             self._answer(m, peer, 0, layers, n.UNAUTHORIZED, ((n.ECHO, value),))
-        elif self._bind(m, peer, layers):
+        elif not self._is_anothers(m, peer, layers) and self._bind(m, peer, layers):
             self.role.groups.answer(m, peer, group, (n.UNAUTHORIZED, ((n.ECHO, value),), b""), now)
 
     def _hand(self, m, peer, group, layers, now):
         # Give a request to the role, knowing how its answers are to be protected.
+        if m.code > n.IPATCH:  # as the endpoint does with what comes unprotected
+            return self._answer(m, peer, group, layers, n.METHOD_NOT_ALLOWED)
+        if self._is_anothers(m, peer, layers):
+            self.refused += 1
+            return False  # an answer would be one to the other
         if not self._bind(m, peer, layers):
             return self._answer(m, peer, group, layers, n.SERVICE_UNAVAILABLE, _LATER)
         return self.role.request(m, peer, group, now)
+
+    def _is_anothers(self, m, peer, layers):
+        # Is its token that of a request which has answers to come, and which somebody else has protected, or which came
+        # protected where this did not? Those answers would go out by these layers.
+        place = self._find(peer, m.buf)
+        return place >= 0 and _names(self._bound[place]) != _names(layers) and self.role.holds(m, peer)
 
     def _bind(self, m, peer, layers):
         # Enter this request: in the place of one with its token, in a free one, or in one that has had its answers.
@@ -263,17 +281,17 @@ class Gate(Asking):
             self._seal(exchange, m)
             return self._outwards(layers, self._outer, peer, sending, keeping)
         job = self._jobs.take()
-        if job is None:
-            self.crowded += 1
-            return sending is None
-        job.work = job.sealing = exchange.seal(m, job.out)
-        job.layers = layers
-        job.peer = peer
-        job.sending = sending
-        job.keeping = keeping
-        job.ready = self._signed
-        self._jobs.run(job, self._time())
-        return True
+        if job is not None:
+            job.work = job.sealing = exchange.seal(m, job.out)
+            job.layers = layers
+            job.peer = peer
+            job.sending = sending
+            job.keeping = keeping
+            job.ready = self._signed
+            if self._jobs.run(job, self._time()) is not None:
+                return True
+        self.crowded += 1
+        return sending is None
 
     def _signed(self, job, now):
         self.now = now

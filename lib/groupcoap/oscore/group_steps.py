@@ -19,6 +19,8 @@ class SignedOpening(Opening):
     generator, piv: the Sender ID and the Partial IV that the nonce was made of. Raises Rejected.
     """
 
+    slow = True
+
     def __init__(self, exchange, m, request, own, nonce, aad, cipher, member, server, generator, piv):
         Opening.__init__(self, exchange, m, request, own, nonce, aad, cipher, server)
         self.member = member
@@ -57,6 +59,7 @@ class PairwiseOpening(Opening):
         Opening.__init__(self, exchange, m, request, own, nonce, aad, None, server)
         self.member = member
         self._group = exchange.context
+        self.slow = member.pairwise_recipient_key is None
         if self.length <= self._group.aead.tag_length:
             raise undecodable()
 
@@ -78,6 +81,8 @@ class PairwiseOpening(Opening):
 
 class SignedSealing(Sealing):
     """A message in group mode, encrypted in `out` from `start` on; to be signed. ValueError where it has no room."""
+
+    slow = True
 
     def __init__(self, group, request, out, start, cipher, nonce, aad, generator, piv):
         out.end = cipher.seal(nonce, aad, out.buf, start, out.end - start)
@@ -106,6 +111,8 @@ class PairwiseSealing(Sealing):
 
     ValueError where it has no room.
     """
+
+    slow = True
 
     def __init__(self, group, member, out, start, nonce, aad):
         if out.end + group.aead.tag_length > out.size:

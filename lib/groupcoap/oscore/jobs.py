@@ -30,7 +30,7 @@ class Job:
         self.peer = self.layers = self.sending = self.verdict = None
         self.group = self.turn = 0
         self.slot = self.keeping = -1
-        self.taken = False
+        self.taken = self.dropped = False
 
     def copy(self, m, peer, group=0):
         """Keep this message."""
@@ -41,10 +41,13 @@ class Job:
 
 
 class Jobs:
-    """`places` jobs. clock() gives ms, to keep to slices; None: each job is done at once, as in simulated time."""
+    """`places` jobs, and one more for what takes no time: that never waits for what does.
+
+    clock() gives ms, to keep to slices; None: each job is done at once, as in simulated time.
+    """
 
     def __init__(self, places, timers, clock=None):
-        self._jobs = [Job() for _ in range(places)]
+        self._jobs = [Job() for _ in range(places + 1)]
         self._queue = []
         self._timers = timers
         self._timer = timers.reserve(1, self._slice)
@@ -52,7 +55,8 @@ class Jobs:
         self._turn = self._done = 0  # of the last one that was begun, that was finished
 
     def take(self):
-        """A free place, or None. It is taken from `run` on, so that what fails before that leaves it free."""
+        """A free place, or None. It is taken from `run` on, so that what fails before that leaves it free; and whether
+        the last one is good for what is to be done there is told by `run`."""
         for job in self._jobs:
             if not job.taken:
                 job.free()
@@ -61,7 +65,16 @@ class Jobs:
 
     def run(self, job, now):
         """Step job.work until it is done, then call job.ready(job, now), at once where that takes no longer than a
-        slice: has it been called?"""
+        slice: has it been called? None: there is no place for what is `slow`, and nothing is done."""
+        if not job.work.slow:
+            while not job.work.step():
+                pass
+            job.taken = True
+            job.ready(job, now)
+            return True
+        if job is self._jobs[-1]:
+            job.free()
+            return None
         self._turn = turn = self._turn + 1 & _MASK
         job.turn = turn
         job.taken = True
@@ -69,6 +82,13 @@ class Jobs:
         if len(self._queue) == 1:
             self._work(now)
         return elapsed(self._done, turn) >= 0
+
+    def cancel(self, owner, ref):
+        """What this owner sends under this reference is not to be sent any more."""
+        for job in self._queue:
+            if job.sending is not None and job.sending[0] is owner and job.sending[1] == ref:
+                job.sending = None
+                job.dropped = True
 
     def _slice(self, _, now):
         self._work(now)
@@ -78,17 +98,10 @@ class Jobs:
         start = clock() if clock is not None else 0
         while self._queue:
             job = self._queue[0]
-            failed = True
-            try:
-                while not job.work.step():
-                    if clock is not None and elapsed(clock(), start) >= _SLICE:
-                        self._timers.set(self._timer, after(now, 1))  # others first
-                        failed = False
-                        return
-                failed = False
-            finally:
-                if failed:  # no heap: this one is lost, and those behind it are not
-                    self._drop(job, now)
+            while not self._step(job, now):
+                if clock is not None and elapsed(clock(), start) >= _SLICE:
+                    self._timers.set(self._timer, after(now, 1))  # others first
+                    return
             self._queue.pop(0)
             self._done = job.turn
             try:
@@ -100,12 +113,16 @@ class Jobs:
                 continue
             return
 
-    def _drop(self, job, now):
-        sending = job.sending
-        self._queue.pop(0)
-        self._done = job.turn
-        job.free()
-        if self._queue:
-            self._timers.set(self._timer, after(now, 1))
-        if sending is not None:
-            sending[0].message_failed(sending[1], False, now)
+    def _step(self, job, now):
+        try:
+            return job.work.step()
+        except Exception as e:  # no heap: this one is lost, and those behind it are not
+            sending = job.sending
+            self._queue.pop(0)
+            self._done = job.turn
+            job.free()
+            if self._queue:
+                self._timers.set(self._timer, after(now, 1))
+            if sending is not None:
+                sending[0].message_failed(sending[1], False, now)
+            raise e

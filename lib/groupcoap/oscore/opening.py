@@ -22,7 +22,10 @@ _inner = Message()
 
 
 class Sealing:
-    """A message being sealed into a Writer, which nobody may touch until `finish` has returned."""
+    """A message being sealed into a Writer, which nobody may touch until `finish` has returned. slow: does that take
+    long?"""
+
+    slow = False
 
     def step(self):
         """Do a slice of what takes long: is all of it done?"""
@@ -47,6 +50,7 @@ class Opening:
     """
 
     member = None  # whom `finish` names as the sender of a response
+    slow = False  # does `step` take long?
 
     def __init__(self, exchange, m, request, piv, nonce, aad, cipher=None, server=0):
         self.exchange = exchange

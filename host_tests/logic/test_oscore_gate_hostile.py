@@ -1,0 +1,189 @@
+"""What somebody with keys of his own, or without any, can do at a gate to the requests and answers of others."""
+
+from groupcoap import numbers as n
+from groupcoap.oscore.contexts import Contexts
+from groupcoap.oscore.jobs import Jobs
+from groupcoap.oscore.asking import Way
+from groupcoap.server import Resource
+from oscore_ends import seal_request, request
+from secured import Pair, context
+from wire import CLIENT, SERVER, Wire, datagram
+
+VMS = ("cpython", "unix")
+
+OPEN = ((n.URI_PATH, b"open"),)
+
+
+def both_kinds():
+    """A Pair whose server has /open besides, for which no protection is required, and knows mallory, too."""
+    pair = Pair()
+    pair.server.add(Resource("open", group=True, observable=True), GET=lambda m: b"to all")
+    opened = [resource.hash for resource in pair.server.resources.values() if resource.path == b"\4open"]
+    mallory = context("mallory", b"\2", b"\7")
+    pair.gate.contexts = Contexts([pair.server_context, mallory], [])
+    pair.gate.required = lambda m: m.path not in opened
+    return pair
+
+
+def notified(pair, value):
+    pair.value = value
+    pair.server.changed(pair.resource, pair.wire.now)
+    pair.wire.advance(4000)
+    return pair.server_port.sent()
+
+
+def test_a_method_that_is_none_is_refused_under_protection():
+    pair = Pair()
+    faults = []
+    pair.server.failed = faults.append
+    for code in (8, 31):
+        pair.items = []
+        said = pair.ask(code)
+        assert (pair.items[0].code, pair.items[0].security.name) == (n.METHOD_NOT_ALLOWED, "server")
+        assert said[1].code == n.CHANGED
+    assert faults == [] and pair.asked == []
+
+
+def test_an_unprotected_request_with_the_token_of_a_protected_observation_lays_nothing_bare():
+    pair = both_kinds()
+    registered = pair.ask(observe=True)[0]
+    again = datagram(n.CON, n.GET, 77, registered.token, OPEN)
+    for _ in range(2):  # once more as a repetition
+        assert pair.server_port.receive(again, CLIENT) == []
+    assert pair.server_port.receive(datagram(n.NON, n.GET, 78, registered.token, OPEN), CLIENT) == []
+    (told,) = notified(pair, b"secret")
+    assert told.option(n.OSCORE) is not None and b"secret" not in told.raw
+    pair.client_port.receive(told.raw, SERVER)
+    assert pair.items[-1].payload == b"secret"
+
+
+def test_an_unprotected_request_with_the_token_of_one_that_waits_for_its_moment_lays_nothing_bare():
+    pair = both_kinds()
+    pair.server.resources[pair.resource.hash].group = True
+    membership = pair.server.join(1000)
+    (asked,) = pair.send(confirmable=False)
+    pair.server_port.deliver(asked.raw, CLIENT, membership)
+    assert pair.server_port.receive(datagram(n.NON, n.GET, 77, asked.token, OPEN), CLIENT) == []
+    pair.server_port.deliver(datagram(n.NON, n.GET, 78, asked.token, OPEN), CLIENT, membership)
+    pair.wire.advance(2000)
+    (answer,) = pair.server_port.sent()
+    assert answer.option(n.OSCORE) is not None and b"21.5" not in answer.raw
+
+
+def test_another_client_cannot_have_the_answers_to_a_request_protected_for_itself():
+    pair = both_kinds()
+    registered = pair.ask(observe=True)[0]
+    mallory = context("server", b"\7", b"\2")
+    _, data = seal_request(mallory, request(token=registered.token, mid=77))
+    assert pair.server_port.receive(data, CLIENT) == []
+    assert pair.gate.refused == 1
+    (told,) = notified(pair, b"22")
+    pair.client_port.receive(told.raw, SERVER)
+    assert pair.items[-1].payload == b"22"
+    pair.ask(observe=True, way=Way(pair.client_context))  # and who has registered may do so again
+    assert pair.items[-1].payload == b"22"
+
+
+def test_once_the_answers_are_there_a_token_may_be_anybodys():
+    pair = both_kinds()
+    asked = pair.ask()[0]
+    (answer,) = pair.server_port.receive(datagram(n.CON, n.GET, 77, asked.token, OPEN), CLIENT)
+    assert (answer.code, answer.payload) == (n.CONTENT, b"to all")
+
+
+def test_what_the_endpoint_refuses_by_itself_is_not_protected_as_somebodys_answer():
+    pair = both_kinds()
+    registered = pair.ask(observe=True)[0]
+    (answer,) = pair.server_port.receive(datagram(n.CON, 31, 77, registered.token, OPEN), CLIENT)
+    assert (answer.code, answer.option(n.OSCORE)) == (n.METHOD_NOT_ALLOWED, None)
+    (answer,) = pair.server_port.receive(datagram(n.NON, 8, 78, b"new"), CLIENT)
+    assert (answer.code, answer.token) == (n.METHOD_NOT_ALLOWED, b"new")
+    assert pair.gate.unbound == 0
+
+
+class Work:
+    """What takes so many steps, the last of which may raise an error."""
+
+    slow = True
+
+    def __init__(self, steps=3, error=None):
+        self.steps = steps
+        self.error = error
+
+    def step(self):
+        self.steps -= 1
+        if not self.steps and self.error is not None:
+            raise self.error
+        return self.steps < 1
+
+
+class Bench:
+    """Two places for jobs, on a clock that goes on by 15 ms whenever it is looked at."""
+
+    def __init__(self):
+        self.wire = Wire()
+        self.time = 0
+        self.jobs = Jobs(2, self.wire.timers, self.clock)
+        self.done = []
+
+    def clock(self):
+        self.time += 15
+        return self.time
+
+    def run(self, work, name=None):
+        """Whether it was done, is waiting (False), or is refused (None)."""
+        job = self.jobs.take()
+        job.work = work
+        job.peer = name
+
+        def ready(job, now):
+            self.done.append(job.peer)
+            job.free()
+
+        job.ready = ready
+        return self.jobs.run(job, self.wire.now)
+
+
+def test_what_takes_no_time_does_not_wait_for_what_does_and_always_has_a_place():
+    bench = Bench()
+    assert [bench.run(Work(9), i) for i in range(3)] == [False, False, None]
+    quick = Work(1)
+    quick.slow = False
+    assert bench.run(quick, "quick") is True and bench.done == ["quick"]
+    assert bench.run(Work(9)) is None
+    bench.wire.advance(1000)
+    assert bench.done == ["quick", 0, 1]
+    assert bench.run(Work(1), 2) is True
+
+
+def test_a_step_that_fails_ends_its_job_alone():
+    bench = Bench()
+    assert [bench.run(Work(9, MemoryError()), 0), bench.run(Work(9), 1)] == [False, False]
+    failed = 0
+    for _ in range(10):
+        try:
+            bench.wire.advance(1000)
+        except MemoryError:
+            failed += 1
+    assert (failed, bench.done) == (1, [1])
+    try:
+        bench.run(Work(1, MemoryError()), 2)
+        failed = -1
+    except MemoryError:
+        pass
+    assert failed == 1 and [bench.run(Work(9), i) for i in (3, 4)] == [False, False]
+
+
+def test_a_place_is_free_again_where_its_work_cannot_begin():
+    bench = Bench()
+
+    def fail(error):
+        raise error
+
+    for _ in range(5):
+        try:
+            bench.jobs.begin(bench.jobs.take(), fail, OSError(28))
+            raise AssertionError()
+        except OSError:
+            pass
+    assert [bench.run(Work(9), i) for i in (3, 4)] == [False, False]
