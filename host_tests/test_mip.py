@@ -6,6 +6,7 @@ import sys
 
 import peers
 import pytest
+import secure_keys
 import support
 
 sys.path.insert(0, str(support.REPO / "tools"))
@@ -38,7 +39,7 @@ def test_the_packages_are_up_to_date():
 
 
 def test_each_file_is_there_and_goes_where_it_is_imported_from():
-    for name in ("core", "node", "server", "proxy", "client"):
+    for name in ("core", "node", "server", "proxy", "client", "oscore", "oscore-group"):
         for target, path in installed(name).items():
             assert path.is_file() and str(path).endswith(("/lib/" + target, "/firmware/" + target)), (target, path)
 
@@ -52,6 +53,23 @@ def test_a_role_has_all_that_it_imports_and_nothing_of_the_other(role):
     assert f"{role}_app.py" in files and "groupcoap/numbers.py" in files
     others = {"server": ("groupcoap/proxy/", "proxy_app"), "proxy": ("groupcoap/directory", "server_app")}
     assert not [file for file in files if file.startswith(others[role])]
+
+
+def test_security_is_for_those_who_want_it():
+    for name in romfs.ROLES:
+        assert not [file for file in installed(name) if "oscore" in file]
+        needed = {file for file in romfs.modules(name) if file.startswith("groupcoap.oscore")}
+        files = {file[:-3].replace("/", ".").removesuffix(".__init__") for file in installed("oscore-group")}
+        assert needed <= files
+    groups = [file for file in installed("oscore") if "group" in file.split("oscore/")[-1] or "25519" in file]
+    assert not [file for file in groups if file.startswith("groupcoap/oscore/")]
+    assert "groupcoap/oscore/curve/edwards.py" in installed("oscore-group")
+
+
+def test_no_file_of_a_node_and_its_security_is_in_two_packages():
+    names = ["core", "node", "server", "proxy", "oscore", "oscore-group"]
+    files = [target for name in names for target, _ in package(name)["urls"]]
+    assert len(files) == len(set(files))
 
 
 def test_a_client_has_no_firmware():
@@ -94,6 +112,28 @@ def test_mpremote_installs_a_role_and_its_node_runs(board, lan):
     assert client.expect().payload == b"21.5"
 
 
+def with_keys(folder, address):
+    keys = secure_keys.group(folder, {"alice": "01", "hall": "02"})
+    (folder / "group.json").write_bytes(keys["hall"].read_bytes())
+    return peers.server_config(address=address, multicast_interface="127.0.0.1", security={"files": ["group.json"]})
+
+
+def test_a_node_without_the_package_says_which_one_its_keys_need(board, lan, tmp_path):
+    b = board("--heap", "400K")
+    for words, last in (("server", "expected the package oscore"), ("oscore-group", "ready server")):
+        done = tool("--port", b.port.resolve(), words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (b.flash / "config.json").write_text(json.dumps(with_keys(tmp_path, lan.address())))
+        (b.flash / "group.json").write_bytes((tmp_path / "group.json").read_bytes())
+        (b.flash / "group.json").chmod(0o600)
+        (b.flash / "lib/board.py").write_bytes((support.REPO / "boards/UNIX/board.py").read_bytes())
+        for name in ("boot.py", "main.py"):
+            (b.flash / name).write_bytes((support.REPO / "firmware" / name).read_bytes())
+        with b.open() as terminal:
+            terminal.send("\r\x04")
+            terminal.expect(last)
+
+
 def test_mpremote_installs_the_sources_from_the_folder_of_the_repository(board, monkeypatch):
     monkeypatch.chdir(support.REPO)
     b = board("--heap", "400K")
@@ -107,7 +147,10 @@ def test_mpremote_installs_the_sources_from_the_folder_of_the_repository(board, 
     "arguments, expected",
     [
         (["server"], "ROLE and --port: expected both or none"),
-        (["--port", "tty", "router"], "ROLE: expected one of server, proxy, client, not 'router'"),
+        (
+            ["--port", "tty", "server", "router"],
+            "ROLE: expected one of server, proxy, client, oscore, oscore-group, not 'router'",
+        ),
         (["--from", "ORG/REPO"], "--from: expected an address such as github:ORG/REPO, not 'ORG/REPO'"),
     ],
 )

