@@ -5,9 +5,13 @@ Every message has a token of four bytes, so that its answer is known by it, and 
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 
 import peers
 import secure_keys
+import support
 from groupcoap.oscore import aad, exchange, option
 from groupcoap.oscore.context import Context
 from groupcoap.oscore.ed25519 import Key
@@ -146,6 +150,13 @@ def uncovered(exchange, data):
     out = writer()
     opening.finish(out)
     return out.message()
+
+
+def run_node(config):
+    """Run tools/node with a configuration that it is to refuse: its CompletedProcess."""
+    environment = {**os.environ, "MICROPYTHON": support.micropython()}
+    command = [sys.executable, support.REPO / "tools/node", config, "--heap", "512K"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment)
 
 
 class Hostile(peers.Peer):

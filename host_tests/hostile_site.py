@@ -42,6 +42,7 @@ class Site:
         }
         self.alice, self.mallory = (hostile.context(path) for path, _ in pairs)
         self.member, self.bob = hostile.group(keys["alice"]), hostile.group(keys["bob"])
+        self.files = keys
         self.node = self.peer = None
 
     def request(self, mode, code=GET, options=TEMP, payload=b""):
@@ -51,6 +52,10 @@ class Site:
         to = {"group": None, "pairwise": hostile.member(self.member, "kitchen")}
         to["deterministic"] = hostile.DETERMINISTIC
         return hostile.seal_request(self.member, hostile.plain(code, options, payload), to=to[mode])
+
+    def mallorys(self, code=GET, options=TEMP, payload=b""):
+        """The same by mallory, in OSCORE."""
+        return hostile.seal_request(self.mallory, hostile.plain(code, options, payload))
 
     def good(self, exchange, data):
         """Has this request its answer?"""
@@ -76,6 +81,8 @@ class Site:
         self.peer.ask(self.node, hostile.renewed(in_a_piece))
         _, data = hostile.seal_request(self.mallory, self.request("oscore")[1])
         self.peer.ask(self.node, hostile.renewed(data))
+        for _ in range(40):  # more than there are places for addresses of peers
+            hostile.Hostile(self.lan.address()).ping(self.node)
         for _ in range(200):
             self.refusal(hostile.plain(options=TEMP))
 

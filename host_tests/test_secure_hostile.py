@@ -55,7 +55,7 @@ def test_every_flipped_bit_and_every_truncation(mode, site):
         found = counted(site.peer.answers(site.node, map(hostile.renewed, altered), slow=True))
         assert found == {UNDECRYPTED: 512}
     # the token length, the version
-    headers = [*hostile.flips(data, 0, 1)]
+    headers = [*hostile.flips(hostile.renewed(data), 0, 1)]
     for header in headers[:4] + headers[6:]:
         site.peer.send_bytes(site.node, header)
     assert {message.code for message in site.peer.ping(site.node)} <= {"4.00", "4.01", "4.02", "0.00"}

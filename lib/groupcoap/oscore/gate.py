@@ -223,6 +223,9 @@ class Gate(Asking):
         for i in range(len(self._peers)):
             if place < 0 and not self.role.holds(self._heads[i], self._peers[i]):
                 place = i
+        for i in range(len(self._peers)):
+            if place < 0 and layers and not self._bound[i]:  # one that anybody could have sent: it has no answer then
+                place = i
         if place < 0:
             self.crowded += 1
             return False
