@@ -59,6 +59,10 @@ class Local:
         """Answer an idempotent request again (Endpoint's role)."""
         self.request(m, peer, 0, now)
 
+    def holds(self, m, peer):
+        """No: every request has its answer at once (Endpoint's role)."""
+        return False
+
     def rejected(self, peer, mid, now):
         """Nothing: there are no observers (Endpoint's role)."""
 
