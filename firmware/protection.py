@@ -52,7 +52,10 @@ def server(endpoint, role, config):
 
 
 def proxy(node, relay, downs, reverse, config):
-    """Protect what clients send to these endpoints of a proxy, and what goes on to the next one."""
+    """Protect what clients send to these endpoints of a proxy, and what goes on to the next one.
+
+    Gives a function that gives the counters of all this for the status.
+    """
     found = config["security"]
     contexts = _contexts(found)
     gates = [_gate(down, found, contexts, lambda m: True, relays=True, stranger=reverse) for down in downs]
@@ -68,4 +71,11 @@ def proxy(node, relay, downs, reverse, config):
         from groupcoap.oscore.checking import Checking
 
         gates.append(Checking(relay, found["loaded"][1], found["signatures"], platform.clock))
-    return gates
+
+    def counts():
+        found = {}
+        for name in ("unbound", "refused", "invalid", "crowded", "unprotected"):
+            found[name] = sum([getattr(gate, name, 0) for gate in gates])
+        return found
+
+    return counts

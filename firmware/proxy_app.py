@@ -96,15 +96,15 @@ def build(node, config):
                 roles.append(ReverseProxy(relay, local, access, address, stand_ins, down=other, **settings))
     for role in roles:
         role.down.role = role
-    gates = []
+    security = None
     if config["security"]:
         downs = [role.down for role in roles]
-        gates = protection.proxy(node, relay, downs, proxy["mode"] != "forward", config)
+        security = protection.proxy(node, relay, downs, proxy["mode"] != "forward", config)
 
     node.moved.append(relay.move)
     from groupcoap.proxy.status import Status
 
-    node.status = Status(roles, platform.clock, node.lost, proxy["status"], gates).read
+    node.status = Status(roles, platform.clock, node.lost, proxy["status"], security).read
     return downstream
 
 

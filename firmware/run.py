@@ -24,31 +24,15 @@ _RESERVE = const(16384)  # bytes that are not filled before the collector runs: 
 CONFIG = "/config.json"
 
 
-def load_keys(config):
-    """Load the security contexts that this checked configuration asks for. Raises ValueError, OSError."""
-    import security
-    from store import Store
-
-    found = config["security"]
-    folder = found.get("folder", "")
-    proxy = config["role"] == "proxy"
-    try:
-        store = Store(security.full(folder, found["state"]))
-        found["loaded"] = security.load(found, folder, store, proxy)
-        if proxy:
-            security.check_clients(config["proxy"]["allow"], found["loaded"][2])
-        security.check_towards(found["towards"], found["loaded"][2])
-    except OSError as e:
-        raise ValueError("security.state: %s cannot be made (error %s)" % (found["state"], e.errno))
-    finally:
-        sys.modules.pop("security", None)
-        forget_checks()
-
-
 def make(node, config):
     """Make of `node` what this checked configuration says."""
     if config["security"]:
-        load_keys(config)
+        try:
+            import security
+
+            security.load_keys(config)
+        finally:
+            forget_checks()
     if config["role"] == "proxy":
         import proxy_app as app
     else:
@@ -99,7 +83,7 @@ def load(path, defaults=None):
 
 def forget_checks():
     """Drop the modules that a configuration is checked with."""
-    for name in ("config", "config_schema", "config_proxy", "config_security"):
+    for name in ("config", "config_schema", "config_proxy", "config_security", "security", "security_group"):
         sys.modules.pop(name, None)
     for name in ("ip", "option_names"):
         sys.modules.pop("groupcoap." + name, None)

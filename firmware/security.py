@@ -1,9 +1,9 @@
 """The files of keys that a node's configuration names under `security`: read, checked, made into security contexts.
 
 A file holds one JSON object, {"oscore": {…}}, {"group": {…}}, {"checker": {…}} or {"key": {…}}, as tools/groupcoap
-writes it; the schemas below say what is in it. What is wrong is told in one line, which names the file, the key, and
-what was expected, and never a value, as that may be a secret. Like the configuration's checks this is needed once, and
-then dropped.
+writes it; the schemas say what is in it, and `security_group` has those that have to do with groups. What is wrong is
+told in one line, which names the file, the key, and what was expected, and never a value, as that may be a secret. Like
+the configuration's checks this is needed once, and then dropped.
 """
 
 import binascii
@@ -15,11 +15,11 @@ from config_security import NAME, is_name
 from groupcoap.oscore.kdf import hmac_sha256
 from groupcoap.oscore.sequence import Sequence
 
+KINDS_OF_FILES = ("checker", "group", "key", "oscore")
 LONGEST = 24576  # bytes of a file: one of 32 members, with credentials as long as they may be
-MEMBERS = 32  # of a group, without the node itself
 
 # IDs are at most as long as a nonce of 13 bytes has room for (RFC 8613 §3.3). 10, 30: AES-CCM with a tag of 8, 16
-# bytes; -65534: AES-CTR; -8: EdDSA; -27: ECDH-SS with HKDF-256.
+# bytes.
 _SCHEMAS = {
     "oscore": """
 name - context
@@ -31,45 +31,8 @@ id_context null hex 0 32 null
 algorithm 10 choice [10,30]
 rederives false boolean
 """,
-    "group": """
-name - context
-gid - hex 1 32
-master_secret - hex 16 64
-master_salt "" hex 0 32
-sender_id null hex 0 7 null
-private_key null hex 32 32 null
-credential null hex 1 256 null
-manager_credential - hex 1 256
-aead 10 choice [10,30,null]
-group_encryption 10 choice [10,30,-65534,null]
-signature -8 choice [-8,null]
-key_agreement -27 choice [-27,null]
-deterministic_id null hex 0 7 null
-members [] members
-""",
-    "checker": """
-name - context
-gid - hex 1 32
-signature_encryption_key - hex 16 16
-manager_credential - hex 1 256
-aead 10 choice [10,30,null]
-group_encryption 10 choice [10,30,-65534]
-signature -8 choice [-8]
-key_agreement -27 choice [-27,null]
-members [] members
-""",
-    "key": """
-name - context
-private_key - hex 32 32
-credential - hex 1 256
-""",
 }
 _DIGITS = "0123456789abcdefABCDEF"
-_MEMBER = """
-name - context
-id - hex 0 7
-credential - hex 1 256
-"""
 
 
 def _hex(value, where, least, most, null=None):
@@ -89,24 +52,8 @@ def _context(value, where):
     return value
 
 
-def _members(value, where):
-    if not isinstance(value, list) or len(value) > MEMBERS:
-        wrong(where, "a list of at most %d" % MEMBERS, None)
-    found = []
-    for i in range(len(value)):
-        place = "%s[%d]" % (where, i)
-        entry = checked(value[i], place, _MEMBER)
-        for other in found:
-            for key in ("name", "id"):
-                if other[key] == entry[key]:
-                    raise ConfigError("%s.%s: expected another than other members have" % (place, key))
-        found.append(entry)
-    return found
-
-
 KINDS["hex"] = _hex
 KINDS["context"] = _context
-KINDS["members"] = _members
 
 
 def full(folder, path):
@@ -114,8 +61,8 @@ def full(folder, path):
     return path if path[0] == "/" else folder + path
 
 
-def read(path, schemas=_SCHEMAS, longest=LONGEST):
-    """What is in a file of keys of at most `longest` bytes: (kind, the table, checked). schemas: by kind.
+def read(path, schemas=None, longest=LONGEST):
+    """What is in a file of keys of at most `longest` bytes: (kind, the table, checked). schemas: others, by kind.
 
     Raises ConfigError.
     """
@@ -135,12 +82,17 @@ def read(path, schemas=_SCHEMAS, longest=LONGEST):
     except (RuntimeError, ValueError):  # the former where it is nested too deep
         raise ConfigError("%s: expected JSON" % path)
     kind = list(value)[0] if isinstance(value, dict) and len(value) == 1 else None
-    if kind not in schemas:
-        raise ConfigError("%s: expected an object with one key, of %s" % (path, ", ".join(sorted(schemas))))
+    kinds = schemas or KINDS_OF_FILES
+    if kind not in kinds:
+        raise ConfigError("%s: expected an object with one key, of %s" % (path, ", ".join(sorted(kinds))))
+    if schemas is None:
+        schemas = _SCHEMAS
+        if kind not in schemas:
+            from security_group import SCHEMAS as schemas  # what a node without groups never loads
     return kind, checked(value[kind], "%s: %s" % (path, kind), schemas[kind])
 
 
-def _record(label, found, context, identifier):
+def record(label, found, context, identifier):
     """The name of the record for this Sender ID in this ID Context.
 
     It follows from the key: a file with another name goes on where this one was, and no key that was used begins anew.
@@ -176,7 +128,7 @@ class _Maker:
         self.contexts = []
         self.groups = []
         self.checkers = []
-        self._keys = {}  # private ones by credential
+        self.keys = {}  # private ones by credential
         self._taken = {}  # what only one file may have: which has it
 
     def once(self, item, where, path):
@@ -186,7 +138,7 @@ class _Maker:
 
     def sequence(self, found, context, where, path):
         """The Sender Sequence Numbers of this Sender ID in this ID Context."""
-        name = _record(b"sequence", found, context, found["sender_id"])
+        name = record(b"sequence", found, context, found["sender_id"])
         self.once(name, where + ".sender_id", path)
         return self.stored(Sequence, name, where + ".sender_id")
 
@@ -211,64 +163,6 @@ class _Maker:
         found["sequence"] = self.sequence(found, found["id_context"], where, path)
         self.contexts.append(Context(adjacent=self.adjacent, **found))
 
-    def key(self, found, where, path):
-        from groupcoap.oscore.credential import public_key_of
-        from groupcoap.oscore.ed25519 import Key
-
-        key = Key(found["private_key"])
-        if key.public != public_key_of(found["credential"]):
-            raise ConfigError("%s.private_key: expected that of the credential" % where)
-        self._keys[found["credential"]] = key
-        return key
-
-    def group(self, found, where, path):
-        from groupcoap.oscore.group import Group
-
-        self.once((2, found["name"]), where + ".name", path)
-        self.once((3, found["gid"]), where + ".gid", path)
-        seed, credential = found["private_key"], found["credential"]
-        key = sequence = None
-        if found["sender_id"] is None:
-            if seed or credential:
-                raise ConfigError("%s.sender_id: missing; expected beside private_key and credential" % where)
-        else:
-            if not credential:
-                raise ConfigError("%s.credential: missing; expected beside sender_id" % where)
-            if not seed and credential not in self._keys:
-                text = "missing; expected here, or in a file of keys in front of this one"
-                raise ConfigError("%s.private_key: %s" % (where, text))
-            key = self.key(found, where, path) if seed else self._keys[credential]
-            sequence = self.sequence(found, found["gid"], where, path)
-        del found["private_key"]
-        found["members"] = self.members(found, where)
-        self.groups.append(Group(key=key, sequence=sequence, **found))
-        if sequence is None:  # a silent server: it cannot ask whether a request is fresh
-            from groupcoap.oscore.floor import Floor
-
-            for member in found["members"]:
-                name = _record(b"window", found, found["gid"], member.id)
-                member.window = self.stored(Floor, name, where + ".members")
-
-    def checker(self, found, where, path):
-        from groupcoap.oscore.checker import Checker
-
-        self.once((2, found.pop("name")), where + ".name", path)
-        self.once((3, found["gid"]), where + ".gid", path)
-        found["members"] = self.members(found, where)
-        algorithms = [found.pop(key) for key in ("aead", "group_encryption", "signature", "key_agreement")]
-        self.checkers.append(Checker(algorithms=algorithms, **found))
-
-    def members(self, found, where):
-        from groupcoap.oscore.group import Member
-
-        made = []
-        for i, entry in enumerate(found["members"]):
-            try:
-                made.append(Member(entry["name"], entry["id"], entry["credential"]))
-            except ValueError as e:
-                raise ConfigError("%s.members[%d]: %s" % (where, i, e))
-        return made
-
 
 def load(security, folder, store, adjacent=False):
     """What the files of this table `security` hold: (Contexts, list of Checker, names of the peers in Contexts).
@@ -284,7 +178,12 @@ def load(security, folder, store, adjacent=False):
         kind, found = read(path)
         where = "%s: %s" % (path, kind)
         try:
-            getattr(maker, kind)(found, where, path)
+            if kind == "oscore":
+                maker.oscore(found, where, path)
+            else:
+                import security_group
+
+                getattr(security_group, kind)(maker, found, where, path)
         except ConfigError as e:
             raise e
         except ValueError as e:
@@ -311,3 +210,20 @@ def check_towards(towards, names):
         if entry["context"] not in names:
             expected = "the name of a security context (%s)" % (", ".join(names) or "there is none")
             raise ConfigError('security.towards[%d].context: expected %s, not "%s"' % (i, expected, entry["context"]))
+
+
+def load_keys(config):
+    """Load the security contexts that this checked configuration of a node asks for. Raises ValueError."""
+    from store import Store
+
+    found = config["security"]
+    folder = found.get("folder", "")
+    is_proxy = config["role"] == "proxy"
+    try:
+        store = Store(full(folder, found["state"]))
+        found["loaded"] = load(found, folder, store, is_proxy)
+    except OSError as e:
+        raise ValueError("security.state: %s cannot be made (error %s)" % (found["state"], e.errno))
+    if is_proxy:
+        check_clients(config["proxy"]["allow"], found["loaded"][2])
+    check_towards(found["towards"], found["loaded"][2])

@@ -1,214 +1,35 @@
-"""Cases of OSCORE and Group OSCORE between a client and a server, of aiocoap or ours, as processes on real sockets.
+"""Cases of OSCORE and Group OSCORE between a client and a server, of aiocoap or ours.
 
-Every case is a function of a World, which knows whose client and whose server it has; test_secure_interop.py has the
-pairs that run. `without` names pairs in which a case cannot be, and why.
+Every case is a function of a World, which knows whose client and whose server it has; test_secure_interop.py runs them.
+Most are for one of each. With two of aiocoap's the tools of these tests are tried; two of ours have other tests.
 """
 
-import contextlib
-import json
-import subprocess
-import sys
-import threading
 from urllib.parse import urlsplit
 
-import foreign
-import peers
 import secure_keys
-import support
+from secure_world import AIOCOAP, OURS, believed, by_member, in_mode, told, without_security
 
-AIOCOAP, OURS = "aiocoap", "groupcoap"
-PAIRS = [(AIOCOAP, AIOCOAP)]
-# What waits for nodes and a client with security: put these into PAIRS.
-LATER = [(AIOCOAP, OURS), (OURS, AIOCOAP), (OURS, OURS)]
+MIXED = [(AIOCOAP, OURS), (OURS, AIOCOAP)]
+ALL = [(AIOCOAP, AIOCOAP), *MIXED, (OURS, OURS)]
+# aiocoap's client sends no request as it was, does not go on after a block or a challenge in group mode, and cannot
+# name a proxy: then the harness does, message by message, without blocks and without answering a challenge.
+BY_OURS = [(OURS, AIOCOAP), (OURS, OURS)]
+BY_AIOCOAP = [(AIOCOAP, AIOCOAP), (AIOCOAP, OURS)]  # what our client never does
 
-LONG = {AIOCOAP: "".join(f"{i:09}\n" for i in range(300)), OURS: "".join(f"{i:09}\n" for i in range(100))}
 GROUP = {"alice": "25", "bob": "26", "kitchen": "01", "hall": "02", "attic": "03"}
-NO_BLOCKS_IN_GROUP_MODE = "aiocoap's client cannot go on after a block that came in group mode"
+COLLECTED_S = 5  # for the answers of a group, of which the number is known
+SILENT_S = 1  # for those that must not come
 
 CASES = []
-# What waits for a proxy with security: put these into CASES.
-LATER_CASES = []
 
 
-def case(function=None, without=(), reason="", cases=CASES):
-    """Note a case for all pairs but `without`."""
+def case(function=None, pairs=MIXED):
+    """Note a case for these pairs of a client and a server."""
     if function is None:
-        return lambda function: case(function, without, reason, cases)
-    assert bool(without) == bool(reason)
-    function.without = without
-    cases.append(function)
+        return lambda function: case(function, pairs)
+    function.pairs = pairs
+    CASES.append(function)
     return function
-
-
-class World:
-    def __init__(self, client, server, folder, lan, node):
-        self.client, self.server, self.folder, self.lan = client, server, folder, lan
-        self._node, self._stack = node, contextlib.ExitStack()
-        self.closing = self._stack.close
-        self.long = LONG[server]
-
-    # Servers
-
-    def serve(self, *keys, group=None, value="21.5", lost=False, group_mode=None, address=None):
-        """Start a server that holds these key files: its URI. lost: it has forgotten what it had received.
-
-        group_mode: are requests in group mode answered so, rather than pairwise? None: as the server does by default.
-        """
-        address = address or self.lan.address()
-        start = {AIOCOAP: self._serve_aiocoap, OURS: self._serve_ours}[self.server]
-        start(address, keys, group, value, lost, group_mode)
-        return f"coap://{address}"
-
-    def _serve_aiocoap(self, address, keys, group, value, lost, group_mode):
-        command = [sys.executable, support.REPO / "host_tests/aiocoap_secure.py", "server", address, "--value", value]
-        for key in keys:
-            command += "--key", key
-        if group:
-            command += "--group", group
-        command += ["--lost"] * lost + ["--answer-in-group-mode"] * bool(group_mode)
-        self._stack.enter_context(foreign.serving(address, *command))
-
-    def _serve_ours(self, address, keys, group, value, lost, group_mode):
-        security = {"files": [str(key) for key in keys], "required": True}
-        security["state"] = str(self.folder / f"state-{address}")
-        if group_mode is not None:
-            security["pairwise_answers"] = not group_mode
-        config = peers.server_config(group, value, address=address, block_size=256, notify_interval_s=0)
-        config["security"] = security
-        config["resources"]["temp"]["observable"] = True
-        config["resources"]["big"] = {"value": self.long}
-        config["resources"]["open"] = {"value": "open", "protected": False}
-        node = self._node(config)
-        if lost:  # what a node has received it does not keep: it starts with windows that are not valid
-            node.kill()
-            self._node(config)
-
-    def proxy(self, groups=(), client="127.0.0.1", keys=()):
-        """A forward-proxy of ours, for a client by its address, or its name in one of these key files: its URI."""
-        config = peers.proxy_config(client, list(groups))
-        if keys:
-            config["security"] = {"files": [str(key) for key in keys], "state": str(self.folder / "state-proxy")}
-        return self._node(config).uri
-
-    # Clients
-
-    def ask(self, *how, **more):
-        """Send a request, see start(): the responses, each {"code", "payload", "by", "source"}."""
-        return self.start(*how, **more).rest()
-
-    def start(self, uri, key, method="get", payload=None, to=None, deterministic=False, observe=0, **more):
-        """Start a client: a Client. `key`: its file, None: unprotected; `to`: in pairwise mode, to this member.
-
-        more: non, block_size, seconds (for which a group's responses are collected), proxy (a URI), proxy_key (a file
-        of what the client shares with the proxy), again (only aiocoap's: a replay).
-        """
-        make = {AIOCOAP: self._aiocoap_client, OURS: self._our_client}[self.client]
-        command = make(uri, key, method, payload, to, deterministic, observe, **more)
-        return self._stack.enter_context(Client(self.client, command))
-
-    @staticmethod
-    def _aiocoap_client(
-        uri,
-        key,
-        method,
-        payload,
-        to,
-        deterministic,
-        observe,
-        non=False,
-        block_size=None,
-        seconds=None,
-        proxy=None,
-        proxy_key=None,
-        again=0,
-    ):
-        command = [sys.executable, support.REPO / "host_tests/aiocoap_secure.py", "request", method, uri]
-        named = {"key": key, "pairwise": to, "payload": payload, "observe": observe or None, "block-size": block_size}
-        named |= {"collect": seconds, "proxy": proxy, "proxy-key": proxy_key, "again": again or None}
-        if proxy and seconds:
-            named["outer"] = f"{peers.MULTICAST_TIMEOUT}={peers.uint(int(seconds)).hex()}"
-        for name, value in named.items():
-            if value is not None:
-                command += f"--{name}", str(value)
-        return command + ["--deterministic"] * deterministic + ["--non"] * non
-
-    @staticmethod
-    def _our_client(
-        uri, key, method, payload, to, deterministic, observe, non=False, block_size=None, seconds=None, proxy=None,
-        proxy_key=None,
-    ):  # fmt: skip
-        command = [sys.executable, support.REPO / "tools/groupcoap", "observe" if observe else method, uri]
-        command += [payload] if payload is not None else []
-        named = {"key": key, "to": to, "count": observe or None, "block-size": block_size, "proxy": proxy}
-        named["timeout"] = None if seconds is None else max(1, int(seconds))
-        for name, value in named.items():
-            if value is not None:
-                command += f"--{name}", str(value)
-        command += ["--proxy-key", proxy_key] if proxy_key else []
-        return command + ["--deterministic"] * deterministic + ["--non"] * non + ["--json"]
-
-    def assert_sent(self, key, count):
-        """So many requests have been sent with this key file, where the client keeps their number beside it."""
-        if self.client == AIOCOAP:
-            assert key.with_name(f"{key.name}.sequence").read_text() == str(count)
-
-
-class Client:
-    """A client's process, and its lines as they come."""
-
-    def __init__(self, kind, command):
-        self._kind = kind
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self._timer = threading.Timer(60, self._process.kill)
-
-    def __enter__(self):
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self._timer.cancel()
-        self._process.kill()
-        self._process.communicate()
-
-    def next(self):
-        """The next response."""
-        line = self._process.stdout.readline()
-        assert line, self._process.stderr.read()
-        return self._response(json.loads(line))
-
-    def rest(self):
-        """All further responses, once the process has ended."""
-        out, err = self._process.communicate()
-        print(err, end="", file=sys.stderr)
-        return [self._response(json.loads(line)) for line in out.splitlines()]
-
-    def _response(self, found):
-        if self._kind == OURS and "code" in found:
-            found["source"] = urlsplit(found["origin"]).hostname
-            found.setdefault("by", None)
-        return found
-
-
-def told(responses):
-    """(code, payload, by whom) of each."""
-    assert all("code" in response for response in responses), responses
-    return [(response["code"], response["payload"], response["by"]) for response in responses]
-
-
-def without_security(responses):
-    """The codes of responses that are not protected."""
-    return [code for code, _, by in told(responses) if by is None]
-
-
-def believed(responses):
-    """Those that are said to be verified."""
-    return [response for response in responses if response.get("by") is not None]
-
-
-def in_mode(mode, responses):
-    """The responses, which must have come in this mode, where the client says in which."""
-    assert {response.get("mode", mode) for response in responses} == {mode}
-    return responses
 
 
 # OSCORE
@@ -220,34 +41,25 @@ def alice(world, **more):
     return world.serve(at_server), at_client
 
 
-@case
+@case(pairs=ALL)
 def oscore_get(world):
     uri, key = alice(world)
     assert told(world.ask(f"{uri}/temp", key)) == [("2.05", "21.5", "server")]
-
-
-@case
-def oscore_non_confirmable(world):
-    uri, key = alice(world)
     assert told(world.ask(f"{uri}/temp", key, non=True)) == [("2.05", "21.5", "server")]
 
 
 @case
-def oscore_with_id_context(world):
-    uri, key = alice(world, id_context="37cbf3210017a2d3")
-    assert told(world.ask(f"{uri}/temp", key)) == [("2.05", "21.5", "server")]
-
-
-@case
-def oscore_with_a_tag_of_16_bytes(world):
-    uri, key = alice(world, algorithm=secure_keys.AES_CCM_16_128_128)
-    assert told(world.ask(f"{uri}/temp", key)) == [("2.05", "21.5", "server")]
-
-
-@case
-def oscore_with_empty_sender_id(world):
-    uri, key = alice(world, ids=("", "01"))
-    assert told(world.ask(f"{uri}/temp", key)) == [("2.05", "21.5", "server")]
+def oscore_contexts_of_every_kind(world):
+    kinds = {
+        "empty": {"ids": ("", "01")},
+        "long": {"ids": ("0102030405060a", "07060504030201")},
+        "named": {"id_context": "37cbf3210017a2d3"},
+        "tagged": {"ids": ("03", "04"), "algorithm": secure_keys.AES_CCM_16_128_128},
+    }
+    keys = [secure_keys.oscore(world.folder, name, "server", **kind) for name, kind in kinds.items()]
+    uri = world.serve(*[at_server for _, at_server in keys])
+    for at_client, _ in keys:
+        assert told(world.ask(f"{uri}/temp", at_client)) == [("2.05", "21.5", "server")]
 
 
 @case
@@ -266,28 +78,22 @@ def oscore_error_is_protected(world):
 
 
 @case
-def oscore_block_wise_get(world):
-    uri, key = alice(world)
-    for block_size in (None, 128):
-        assert told(world.ask(f"{uri}/big", key, block_size=block_size)) == [("2.05", world.long, "server")]
-
-
-@case
-def oscore_block_wise_put(world):
+def oscore_block_wise(world):
     uri, key = alice(world)
     body = world.long[::-1]
+    for block_size in (None, 128):
+        assert told(world.ask(f"{uri}/big", key, block_size=block_size)) == [("2.05", world.long, "server")]
     assert told(world.ask(f"{uri}/big", key, "put", body, block_size=256)) == [("2.04", "", "server")]
     assert told(world.ask(f"{uri}/big", key)) == [("2.05", body, "server")]
 
 
-@case
-def oscore_observe(world):
-    observers, changers = (secure_keys.oscore(world.folder, name, "server", ids) for name, ids in TWO_CLIENTS)
-    uri = world.serve(observers[1], changers[1])
-    observe(world, uri, observers[0], changers[0], "server")
-
-
-TWO_CLIENTS = ("alice", ("01", "02")), ("bob", ("03", "04"))
+def two_clients(world):
+    """A server that knows alice and bob: (its URI, their key files)."""
+    clients = ("alice", ("01", "02")), ("bob", ("03", "04"))
+    (alice, from_alice), (bob, from_bob) = [
+        secure_keys.oscore(world.folder, name, "server", ids) for name, ids in clients
+    ]
+    return world.serve(from_alice, from_bob), alice, bob
 
 
 def observe(world, uri, key, changing_key, by, **how):
@@ -299,28 +105,24 @@ def observe(world, uri, key, changing_key, by, **how):
     assert observer.rest() == []
 
 
+@case(pairs=ALL)
+def oscore_observe(world):
+    uri, observer, changer = two_clients(world)
+    observe(world, uri, observer, changer, "server")
+
+
 @case
-def unprotected_request_is_refused(world):
+def oscore_strangers_are_refused(world):
     uri, _ = alice(world)
     assert told(world.ask(f"{uri}/temp", None))[0][0] == "4.01"
     assert told(world.ask(f"{uri}/open", None)) == [("2.05", "open", None)]
-
-
-@case
-def oscore_unknown_context_is_refused(world):
-    uri, _ = alice(world)
     stranger, _ = secure_keys.oscore(world.folder, "stranger", "server", ("07", "02"))
     assert without_security(world.ask(f"{uri}/temp", stranger)) == ["4.01"]
+    with_another_secret, _ = secure_keys.oscore(world.folder, "impostor", "server")
+    assert without_security(world.ask(f"{uri}/temp", with_another_secret)) == ["4.00"]
 
 
-@case
-def oscore_other_secret_is_refused(world):
-    uri, _ = alice(world)
-    impostor, _ = secure_keys.oscore(world.folder, "impostor", "server")
-    assert without_security(world.ask(f"{uri}/temp", impostor)) == ["4.00"]
-
-
-@case(without=[(OURS, AIOCOAP), (OURS, OURS)], reason="our client does not replay")
+@case(pairs=BY_AIOCOAP)
 def oscore_replay_is_refused(world):
     uri, key = alice(world)
     found = told(world.ask(f"{uri}/temp", key, again=1))
@@ -345,48 +147,45 @@ def building(world, group_mode=None, lost=False, **more):
     return world.serve(keys["kitchen"], group_mode=group_mode, lost=lost), keys
 
 
-def get_in_all_modes(world, **more):
-    for group_mode in (False, True):
-        uri, keys = building(world, group_mode, name=f"building-{group_mode}", **more)
-        found = in_mode("group" if group_mode else "pairwise", world.ask(f"{uri}/temp", keys["alice"]))
-        assert told(found) == [("2.05", "21.5", "kitchen")]
-        found = in_mode("pairwise", world.ask(f"{uri}/temp", keys["alice"], to="kitchen"))
-        assert told(found) == [("2.05", "21.5", "kitchen")]
-
-
-@case
+@case(pairs=ALL)
 def group_get(world):
-    get_in_all_modes(world)
+    uri, keys = building(world, True)
+    assert told(in_mode("group", world.ask(f"{uri}/temp", keys["alice"]))) == [("2.05", "21.5", "kitchen")]
+    found = in_mode("pairwise", world.ask(f"{uri}/temp", keys["alice"], to="kitchen"))
+    assert told(found) == [("2.05", "21.5", "kitchen")]
 
 
 @case
-def group_encryption_without_a_tag(world):
-    get_in_all_modes(world, group_encryption=secure_keys.A128CTR)
+def groups_of_every_kind(world):
+    kinds = {
+        "plain": {},
+        "untagged": {"group_encryption": secure_keys.A128CTR},
+        "tagged": dict.fromkeys(("aead", "group_encryption"), secure_keys.AES_CCM_16_128_128),
+        "two-lengths": {"aead": secure_keys.AES_CCM_16_128_128},
+    }
+    groups = [secure_keys.group(world.folder, GROUP, name, **kind) for name, kind in kinds.items()]
+    uri = world.serve(*[keys["kitchen"] for keys in groups], group_mode=True)
+    for keys in groups:
+        for to, mode in ((None, "group"), ("kitchen", "pairwise")):
+            found = in_mode(mode, world.ask(f"{uri}/temp", keys["alice"], to=to))
+            assert told(found) == [("2.05", "21.5", "kitchen")]
 
 
 @case
-def group_with_tags_of_16_bytes(world):
-    get_in_all_modes(world, aead=secure_keys.AES_CCM_16_128_128, group_encryption=secure_keys.AES_CCM_16_128_128)
-
-
-@case
-def group_with_tags_of_two_lengths(world):
-    get_in_all_modes(world, aead=secure_keys.AES_CCM_16_128_128)
-
-
-@case
-def group_impostor_is_refused(world):
+def group_strangers_are_refused(world):
     uri, keys = building(world)
     impostor = secure_keys.with_another_key(keys["alice"])
     for to in (None, "kitchen"):
         assert without_security(world.ask(f"{uri}/temp", impostor, to=to)) == ["4.00"]
+    others = secure_keys.group(world.folder, GROUP, name="other")
+    assert without_security(world.ask(f"{uri}/temp", others["alice"], to="kitchen")) == ["4.01"]
 
 
 @case
 def group_impostor_is_not_believed(world):
-    keys = secure_keys.group(world.folder, GROUP)
-    uri = world.serve(secure_keys.with_another_key(keys["kitchen"]), group=(group := world.lan.group()))
-    assert uri and not believed(world.ask(f"coap://{group}/temp", keys["alice"], seconds=1))
+    keys, group = secure_keys.group(world.folder, GROUP), world.lan.group()
+    world.serve(secure_keys.with_another_key(keys["kitchen"]), group=group)
+    assert not believed(world.ask(f"coap://{group}/temp", keys["alice"], seconds=SILENT_S))
 
 
 @case
@@ -399,29 +198,23 @@ def group_put_then_get_by_another_member(world):
 
 
 @case
-def group_block_wise_get_answered_pairwise(world):
+def group_block_wise_answered_pairwise(world):
     uri, keys = building(world, group_mode=False)
-    assert told(world.ask(f"{uri}/big", keys["alice"])) == [("2.05", world.long, "kitchen")]
-
-
-@case(without=[(AIOCOAP, AIOCOAP), (AIOCOAP, OURS)], reason=NO_BLOCKS_IN_GROUP_MODE)
-def group_block_wise_get_answered_in_group_mode(world):
-    uri, keys = building(world, group_mode=True)
-    assert told(world.ask(f"{uri}/big", keys["alice"])) == [("2.05", world.long, "kitchen")]
-
-
-@case
-def pairwise_block_wise_get_and_put(world):
-    uri, keys = building(world)
     body = world.long[::-1]
-    assert told(world.ask(f"{uri}/big", keys["alice"], to="kitchen")) == [("2.05", world.long, "kitchen")]
+    assert told(world.ask(f"{uri}/big", keys["alice"])) == [("2.05", world.long, "kitchen")]
     sent = world.ask(f"{uri}/big", keys["alice"], "put", body, to="kitchen", block_size=256)
     assert told(sent) == [("2.04", "", "kitchen")]
     assert told(world.ask(f"{uri}/big", keys["alice"], to="kitchen")) == [("2.05", body, "kitchen")]
 
 
+@case(pairs=BY_OURS)
+def group_block_wise_answered_in_group_mode(world):
+    uri, keys = building(world, group_mode=True)
+    assert told(world.ask(f"{uri}/big", keys["alice"])) == [("2.05", world.long, "kitchen")]
+
+
 @case
-def group_mode_observe(world):
+def group_observe(world):
     for group_mode in (False, True):
         uri, keys = building(world, group_mode, name=f"observed-{group_mode}")
         observe(world, uri, keys["alice"], keys["bob"], "kitchen")
@@ -441,18 +234,12 @@ def group_error_is_protected(world):
         assert (code, by) == ("4.04", "kitchen")
 
 
-@case
-def other_group_is_refused(world):
-    uri, _ = building(world)
-    others = secure_keys.group(world.folder, GROUP, name="other")
-    assert without_security(world.ask(f"{uri}/temp", others["alice"], to="kitchen")) == ["4.01"]
-
-
-@case(without=[(OURS, AIOCOAP), (OURS, OURS)], reason="our client does not replay")
+@case(pairs=BY_AIOCOAP)
 def group_replay_is_refused(world):
     uri, keys = building(world)
-    found = told(world.ask(f"{uri}/temp", keys["alice"], to="kitchen", again=1))
-    assert found == [("2.05", "21.5", "kitchen"), ("4.01", "Replay detected", None)]
+    for to in (None, "kitchen"):
+        found = told(world.ask(f"{uri}/temp", keys["alice"], to=to, again=1))
+        assert found == [("2.05", "21.5", "kitchen"), ("4.01", "Replay detected", None)]
 
 
 @case
@@ -467,31 +254,54 @@ def group_window_is_recovered_by_an_echo(world):
 # Several servers
 
 
-def three(world, group_mode=None, **more):
-    """Three servers in one multicast group: (its URI, what they are expected to say, key files)."""
+def three(world, lost=False, impostor=None, **more):
+    """Three servers in a multicast group, of which two are told how to answer requests in group mode.
+
+    (its URI, theirs by room, what they are expected to say, key files). impostor: the room with a key of its own.
+    """
     keys, group = secure_keys.group(world.folder, GROUP, **more), world.lan.group()
-    rooms = {"kitchen": "21", "hall": "22", "attic": "23"}
-    for room, value in rooms.items():
-        world.serve(keys[room], group=group, value=value, group_mode=group_mode)
-    return f"coap://{group}", [("2.05", value, room) for room, value in sorted(rooms.items())], keys
+    rooms = {"kitchen": ("21", True), "hall": ("22", False), "attic": ("23", None)}
+    uris = {}
+    for room, (value, group_mode) in rooms.items():
+        key = secure_keys.with_another_key(keys[room]) if room == impostor else keys[room]
+        uris[room] = world.serve(key, group=group, value=value, group_mode=group_mode, lost=lost)
+    expected = [("2.05", value, room) for room, (value, _) in sorted(rooms.items())]
+    return f"coap://{group}", uris, expected, keys
 
 
-def by_member(responses):
-    return sorted(told(responses), key=lambda response: response[2])
+def of(member, responses):
+    return [response for response in responses if response["by"] == member]
+
+
+@case(pairs=ALL)
+def multicast(world):
+    uri, _, expected, keys = three(world, deterministic_id="dc")
+    found = world.ask(f"{uri}/temp", keys["alice"], seconds=COLLECTED_S, answers=3)
+    assert by_member(found) == expected
+    assert in_mode("group", of("kitchen", found)) and in_mode("pairwise", of("hall", found))
+    found = world.ask(f"{uri}/temp", keys["alice"], to="hall", seconds=SILENT_S)
+    assert told(in_mode("pairwise", found)) == [("2.05", "22", "hall")]
+    found = world.ask(f"{uri}/temp", keys["alice"], deterministic=True, seconds=COLLECTED_S, answers=3)
+    assert by_member(in_mode("group", found)) == expected
 
 
 @case
-def multicast_in_group_mode(world):
-    for group_mode in (False, True):
-        uri, expected, keys = three(world, group_mode, name=f"house-{group_mode}")
-        found = world.ask(f"{uri}/temp", keys["alice"], seconds=1)
-        assert by_member(in_mode("group" if group_mode else "pairwise", found)) == expected
+def multicast_observe(world):
+    uri, uris, expected, keys = three(world)
+    observer = world.start(f"{uri}/temp", keys["alice"], observe=9, seconds=60)
+    assert by_member([observer.next() for _ in expected]) == expected
+    for value in ("30", "31"):
+        for room in uris:
+            assert told(world.ask(f"{uris[room]}/temp", keys["bob"], "put", value)) == [("2.04", "", room)]
+            assert told([observer.next()]) == [("2.05", value, room)]
+    assert observer.rest() == []
 
 
-@case
-def multicast_to_one_pairwise(world):
-    uri, _, keys = three(world)
-    assert told(world.ask(f"{uri}/temp", keys["alice"], to="hall", seconds=1)) == [("2.05", "22", "hall")]
+@case(pairs=BY_OURS)
+def multicast_windows_are_recovered_by_echoes(world):
+    uri, _, expected, keys = three(world, lost=True)
+    for _ in range(2):
+        assert by_member(world.ask(f"{uri}/temp", keys["alice"], seconds=COLLECTED_S, answers=3)) == expected
 
 
 # Deterministic requests
@@ -505,7 +315,7 @@ def deterministic_get(world):
         assert told(found) == [("2.05", "21.5", "kitchen")]
 
 
-@case(without=[(OURS, AIOCOAP), (OURS, OURS)], reason="our client sends safe methods only as deterministic requests")
+@case(pairs=BY_AIOCOAP)
 def deterministic_put_is_refused(world):
     uri, keys = building(world, deterministic_id="dc")
     ((code, _, by),) = told(world.ask(f"{uri}/temp", keys["alice"], "put", "30", deterministic=True))
@@ -514,55 +324,61 @@ def deterministic_put_is_refused(world):
     assert told(world.ask(f"{uri}/temp", keys["alice"])) == [("2.05", "21.5", "kitchen")]
 
 
+# Through a proxy of ours: one that knows no keys, and one that has a security context with the client
+# (draft-ietf-core-oscore-capable-proxies)
+
+
+def proxies(world, groups=()):
+    """How to reach such proxies, arguments of World.ask."""
+    shared, proxys = secure_keys.oscore(world.folder, "alice", "proxy", ("11", "12"))
+    yield {"proxy": world.proxy(groups)}
+    yield {"proxy": world.proxy(groups, "alice", [proxys]), "proxy_key": shared}
+
+
 @case
-def deterministic_multicast(world):
-    uri, expected, keys = three(world, deterministic_id="dc")
-    assert by_member(world.ask(f"{uri}/temp", keys["alice"], deterministic=True, seconds=1)) == expected
-
-
-# Through a proxy of ours that knows no keys
-
-
-@case
-def end_to_end_through_a_proxy(world):
+def through_a_proxy(world):
     uri, key = alice(world)
-    proxy = world.proxy()
-    assert told(world.ask(f"{uri}/temp", key, proxy=proxy)) == [("2.05", "21.5", "server")]
-    assert told(world.ask(f"{uri}/temp", key, "put", "30", proxy=proxy)) == [("2.04", "", "server")]
+    for how in proxies(world):
+        assert told(world.ask(f"{uri}/temp", key, "put", "30", **how)) == [("2.04", "", "server")]
+        assert told(world.ask(f"{uri}/temp", key, **how)) == [("2.05", "30", "server")]
+        ((code, _, by),) = told(world.ask(f"{uri}/missing", key, **how))
+        assert (code, by) == ("4.04", "server")
+
+
+@case(pairs=ALL)
+def group_through_a_proxy(world):
+    uri, _, expected, keys = three(world, deterministic_id="dc")
+    for how in proxies(world, [urlsplit(uri).hostname]):
+        for deterministic in (False, True):
+            how |= {"deterministic": deterministic, "seconds": COLLECTED_S, "answers": 3}
+            assert by_member(world.ask(f"{uri}/temp", keys["alice"], **how)) == expected
 
 
 @case
-def end_to_end_with_a_group_through_a_proxy(world):
-    uri, expected, keys = three(world, deterministic_id="dc")
-    proxy = world.proxy([urlsplit(uri).hostname])
-    assert by_member(world.ask(f"{uri}/temp", keys["alice"], proxy=proxy, seconds=2)) == expected
-    found = world.ask(f"{uri}/temp", keys["alice"], deterministic=True, proxy=proxy, seconds=2)
-    assert by_member(found) == expected
+def observe_through_a_proxy(world):
+    for how in proxies(world):
+        uri, observer, changer = two_clients(world)
+        observe(world, uri, observer, changer, "server", **how)
 
 
-# Through a proxy of ours that has a security context with the client (draft-ietf-core-oscore-capable-proxies)
-
-
-@case(cases=LATER_CASES)
-def two_layers_through_a_proxy(world):
+@case(pairs=BY_OURS)
+def block_wise_through_a_proxy(world):
     uri, key = alice(world)
-    shared, proxys = secure_keys.oscore(world.folder, "alice", "proxy")
-    proxy = world.proxy(client="alice", keys=[proxys])
-    found = world.ask(f"{uri}/temp", key, proxy=proxy, proxy_key=shared)
-    assert told(found) == [("2.05", "21.5", "server")]
+    for how, body in zip(proxies(world), (world.long[::-1], world.long), strict=True):
+        assert told(world.ask(f"{uri}/big", key, "put", body, block_size=256, **how)) == [("2.04", "", "server")]
+        assert told(world.ask(f"{uri}/big", key, **how)) == [("2.05", body, "server")]
 
 
-@case(cases=LATER_CASES)
-def two_layers_with_a_group_through_a_proxy(world):
-    uri, expected, keys = three(world, deterministic_id="dc")
-    shared, proxys = secure_keys.oscore(world.folder, "alice", "proxy")
-    proxy = world.proxy([urlsplit(uri).hostname], "alice", [proxys])
-    for deterministic in (False, True):
-        how = {"deterministic": deterministic, "proxy": proxy, "proxy_key": shared, "seconds": 2}
-        assert by_member(world.ask(f"{uri}/temp", keys["alice"], **how)) == expected
+@case(pairs=BY_OURS)
+def proxy_and_server_are_both_told_what_is_fresh(world):
+    at_client, at_server = secure_keys.oscore(world.folder, "alice", "server")
+    shared, proxys = secure_keys.oscore(world.folder, "alice", "proxy", ("11", "12"))
+    uri = world.serve(at_server, lost=True)
+    how = {"proxy": world.proxy((), "alice", [proxys], lost=True), "proxy_key": shared}
+    assert told(world.ask(f"{uri}/temp", at_client, **how)) == [("2.05", "21.5", "server")]
 
 
-@case(cases=LATER_CASES)
+@case
 def proxy_refuses_who_is_not_in_its_list(world):
     uri, key = alice(world)
     _, proxys = secure_keys.oscore(world.folder, "alice", "proxy")
@@ -571,3 +387,16 @@ def proxy_refuses_who_is_not_in_its_list(world):
     assert without_security(world.ask(f"{uri}/temp", key, proxy=proxy, proxy_key=stranger)) == ["4.01"]
     ((code, _, by),) = told(world.ask(f"{uri}/temp", key, proxy=proxy))
     assert code[0] == "4" and by is None
+
+
+@case(pairs=BY_AIOCOAP)  # whose client tells what has come and is wrong
+def proxy_lets_through_what_members_have_signed(world):
+    uri, _, expected, keys = three(world, impostor="kitchen")
+    checker = secure_keys.checker(*keys.values())
+    checking = world.proxy([urlsplit(uri).hostname], keys=[checker], required=False, check_signatures=True)
+    blind = world.proxy([urlsplit(uri).hostname])
+    expected = [answer for answer in expected if answer[2] != "kitchen"]
+    found = world.ask(f"{uri}/temp", keys["alice"], proxy=blind, seconds=COLLECTED_S, answers=3)
+    assert by_member(believed(found)) == expected and len(found) == 3
+    found = world.ask(f"{uri}/temp", keys["alice"], proxy=checking, seconds=2 * SILENT_S)
+    assert by_member(found) == expected

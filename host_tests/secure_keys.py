@@ -5,6 +5,8 @@ import secrets
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 AES_CCM_16_64_128 = 10
 AES_CCM_16_128_128 = 30
@@ -78,3 +80,19 @@ def with_another_key(path):
     entry["private_key"] = key.private_bytes_raw().hex()
     entry["credential"] = credential(key.public_key().public_bytes_raw())
     return write(path.with_stem(path.stem + "-other"), "group", **entry)
+
+
+def checker(*paths):
+    """A file for who only checks the signatures of these members of one group."""
+    entries = [json.loads(path.read_text())["group"] for path in paths]
+    (entry, *_) = entries
+    info = cbor2.dumps([b"", bytes.fromhex(entry["gid"]), entry["group_encryption"], "SEKey", 16])
+    key = HKDF(SHA256(), 16, bytes.fromhex(entry["master_salt"]), info).derive(bytes.fromhex(entry["master_secret"]))
+    kept = "name", "gid", "manager_credential", "aead", "group_encryption", "signature", "key_agreement"
+    members = [
+        {"name": path.stem.split("-")[-1], "id": found["sender_id"], "credential": found["credential"]}
+        for path, found in zip(paths, entries, strict=True)
+    ]
+    content = {name: entry[name] for name in kept}
+    path = paths[0].with_name(f"{entry['name']}-checker.json")
+    return write(path, "checker", **content, signature_encryption_key=key.hex(), members=members)

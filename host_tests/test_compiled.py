@@ -67,6 +67,24 @@ def test_a_source_without_the_numbers_is_left_alone():
         assert compiled.folded(source, VALUES) == source
 
 
+def test_what_is_private_to_a_module_has_a_name_that_others_use_too():
+    source = (
+        "from micropython import const\n_A = const(1)\n_table, _e = [_A], 2\n_known = _own = 3\n__all__ = ()\n\n"
+        "class _Row:\n    _own = _table\n\n    def _find(self, _e):\n        "
+        "return self._own, _find(_e), _own, 'é', _Row\n\n"
+        "def _find(x, _known, by=1):\n    return _known, x, by, x.x\n\n"
+        "def find(x):\n    return x\n\ndef _all(x):\n    return lambda: x\n"
+    )
+    expected = (
+        "from micropython import const\n_A = const(1)\n_0, _e = [_A], 2\n_known = _own = 3\n__all__ = ()\n\n"
+        "class _3:\n    _own = _0\n\n    def _find(self, _e):\n        "
+        "return self._own, _find(_e), _own, 'é', _3\n\n"
+        "def _find(_a0, _known, by=1):\n    return _known, _a0, by, _a0.x\n\n"
+        "def find(x):\n    return x\n\ndef _5(x):\n    return lambda: x\n"
+    )
+    assert compiled.shortened(source, {"_known", "by"}) == expected
+
+
 def test_texts_that_are_raised_are_pieces_of_one():
     source = (
         '"""Doc."""\n\ndef f(x):\n    if x:\n        raise ValueError("a long text: %d" % x)\n'

@@ -46,7 +46,7 @@ def test_chains_of_operations_agree_with_integers():
         numbers[to] = {MUL: x * y, SQUARES: pow(x, 2 ** (b + 1), P), ADD: x + y, SUB: x - y, MOVE: x}[what] % P
         bit = source.randrange(2)
         VIPER.swap(work, 0, 1, bit)
-        numbers[: 2] = numbers[1::-1] if bit else numbers[:2]
+        numbers[:2] = numbers[1::-1] if bit else numbers[:2]
         assert VIPER.value(work, to) == numbers[to] % P or to < 2
     assert [VIPER.value(work, slot) for slot in range(5)] == [number % P for number in numbers]
 

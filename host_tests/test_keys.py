@@ -17,6 +17,7 @@ import support
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 sys.path[:0] = [str(support.REPO / name) for name in ("firmware", "tools")]
+import client_keys  # noqa: E402
 import keys  # noqa: E402
 import keys_group  # noqa: E402
 import secret_file  # noqa: E402
@@ -646,3 +647,13 @@ def test_who_was_taken_out_opens_nothing_after_a_rekeying(group):
     assert found.name == "kitchen"
     with pytest.raises(Rejected):
         sent(kitchen.seal_request, old.open_request)
+
+
+def test_commands_that_run_at_the_same_time_never_use_a_number_twice(folder):
+    folder.run("keygen", "alice", "bob")
+    file = str(folder.path / "keys/alice--bob.json")
+    running = [client_keys._load([file], False)[0][0].sequence for _ in range(3)]
+    taken = [each.take() for i in range(5 * client_keys.AHEAD) for each in running[: 1 + i % 3]]
+    running.append(client_keys._load([file], False)[0][0].sequence)
+    taken.append(running[-1].take())
+    assert len(taken) == len(set(taken)) and max(taken) < len(taken) + len(running) * client_keys.AHEAD

@@ -9,8 +9,8 @@ import asyncio
 import aiocoap
 import aiocoap_contexts
 import pytest
-import secure_cases
 import secure_keys
+import secure_world
 from aiocoap.optiontypes import BlockOption
 
 TEXT = "".join(f"{i:03}," for i in range(60))  # less than an inner block
@@ -33,7 +33,7 @@ async def exchange(uri, alice, code, path, payload=b"", size=2):
 @pytest.mark.filterwarnings("ignore:Setting a block1 option:DeprecationWarning")
 @pytest.mark.parametrize("size", [0, 2, 4])
 def test_pieces_cut_by_aiocoap(size, tmp_path, lan, node):
-    world = secure_cases.World(secure_cases.AIOCOAP, secure_cases.OURS, tmp_path, lan, node)
+    world = secure_world.World(secure_world.AIOCOAP, secure_world.OURS, tmp_path, lan, node)
     client, server = secure_keys.oscore(tmp_path, "alice", "server")
     uri = world.serve(server)
     alice = aiocoap_contexts.load(client)

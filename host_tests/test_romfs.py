@@ -92,7 +92,8 @@ def rom(lan, tmp_path):
 def assert_room(title, node, heap, free=LEAST_FREE):
     """That it has met with no lack of heap, and has some for what is to come; and show it, where output is shown."""
     used = heap["heap"] - TELLING
-    print(f"{title}: image {node.image:,}; of {HEAP:,} beyond it {used:,} in use, {heap['free']:,} free", end=", ")
+    whole = used + heap["free"]
+    print(f"{title}: image {node.image:,}; of {whole:,} beyond it {used:,} in use, {heap['free']:,} free", end=", ")
     print(f"{heap['piece']:,} in one piece")
     assert (heap["no_memory"], heap["faults"]) == (0, 0), node.log()
     assert heap["free"] >= free and heap["piece"] >= PIECE, heap

@@ -3,21 +3,23 @@
 import aiocoap
 import aiocoap_contexts
 import pytest
-import secure_cases
-import secure_keys
-from aiocoap.message import Direction
+
+pytest.register_assert_rewrite("secure_cases", "secure_world")
+import secure_cases  # noqa: E402
+import secure_keys  # noqa: E402
+import secure_world  # noqa: E402
+from aiocoap.message import Direction  # noqa: E402
 
 RUNS = [
     pytest.param(case, pair, id=f"{case.__name__}-{'-'.join(pair)}")
     for case in secure_cases.CASES
-    for pair in secure_cases.PAIRS
-    if pair not in case.without
+    for pair in case.pairs
 ]
 
 
 @pytest.mark.parametrize("case, pair", RUNS)
 def test_secure(case, pair, tmp_path, lan, node):
-    world = secure_cases.World(*pair, tmp_path, lan, node)
+    world = secure_world.World(*pair, tmp_path, lan, node)
     try:
         case(world)
     finally:

@@ -560,7 +560,9 @@ MODULES = """
 import sys, run
 config = run.load(sys.argv[1])
 if config["security"]:
-    run.load_keys(config)
+    import security
+    security.load_keys(config)
+    run.forget_checks()
 print([name for name in sys.modules if "oscore" in name or "secur" in name or name.startswith("config")])
 """
 

@@ -1,13 +1,16 @@
 """What protects the requests of tools/groupcoap: the files of keys that it is given, and who is to be reached by them.
 
-The Sender Sequence Numbers go on from one command to the next: they are kept in the folder `state` beside the file.
+The Sender Sequence Numbers go on from one command to the next, and several that run at the same time share them: they
+are kept in the folder `state` beside the file.
 """
 
 from pathlib import Path
 
+import keys
 import security
 from config_schema import ConfigError
 from groupcoap.oscore.asking import Way
+from groupcoap.oscore.sequence import Sequence
 from store import Store
 
 AHEAD = 8  # sequence numbers that a command may leave unused
@@ -50,7 +53,25 @@ def check(parser, args):
 def _load(files, adjacent):
     folder = Path(files[-1]).resolve().parent / "state"
     found = security.load({"files": files, "sequence_ahead": AHEAD}, "", Store(str(folder)), adjacent)[0]
+    for context in [*found.contexts, *found.groups]:
+        if isinstance(context.sequence, Sequence):
+            context.sequence = Shared(context.sequence, folder)
     return found.contexts, found.groups
+
+
+class Shared(Sequence):
+    """A Sequence whose numbers other processes may be taking, too: whoever needs more looks where the others are."""
+
+    def __init__(self, sequence, folder):
+        vars(self).update(vars(sequence))
+        self._folder = folder
+
+    def take(self):
+        if self.number < self._bound:
+            return super().take()
+        with keys.locked(self._folder):
+            self.number = self._bound = Sequence(self._store, self._name).number
+            return super().take()
 
 
 def _only(contexts, groups, file):
@@ -83,4 +104,3 @@ def _way(parser, args, context):
 def who(response):
     """The name of who has answered, for certain; None where that is not known."""
     return None if response.security is None else response.security.name
-

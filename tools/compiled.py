@@ -3,11 +3,17 @@
 mpy-cross puts a constant's value in its place within one file only. So the names of `groupcoap.numbers` are replaced
 here, before it sees a source: a node then never loads that module, and has some 70 names and 3 KB less on its heap.
 Likewise the texts of what a source may raise become pieces of one, as each takes 40 bytes of heap by itself.
+
+A VM keeps each name that it ever met, in a table that grows by doubling: the 1,261st takes 15 KB with words of 64 bits.
+So what a module calls by a private name and nobody else does is `_0`, `_1`, … in every module, and so are the arguments
+of what is private: `_a1`.
 """
 
 import ast
+import functools
 import os
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -79,7 +85,7 @@ def compile_one(mpy_cross, march, source, target, values, name):
         command.append(f"-march={march}")
         if march == "x64" and source.name in NATIVE:
             command += ["-X", "emit=native"]
-    text = joined(folded(source.read_text(), values))
+    text = joined(shortened(folded(source.read_text(), values), names_between()))
     subprocess.run(command, input=text, check=True, capture_output=True, text=True)
     os.replace(part, target)
 
@@ -131,6 +137,75 @@ def folded(text, values):
         statement.names.remove(alias)
         edits.append((statement, ast.unparse(statement) if statement.names else "pass"))
     return edited(text, edits)
+
+
+@functools.lru_cache(maxsize=None)
+def names_between():
+    """The private names by which sources get at what is not theirs, or at attributes: none of these can be another."""
+    found = set()
+    for path in [path for root in SOURCES for path in root.rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.ImportFrom):
+                found |= {name for alias in node.names for name in (alias.name, alias.asname)}
+            elif isinstance(node, ast.keyword):
+                found.add(node.arg)
+    return found
+
+
+def shortened(text, taken):
+    """A source with `_0`, `_1`, … for its private functions, classes and variables, but for those names in `taken`.
+
+    Every line stays where it is. A constant has no name after mpy-cross. What is an argument, a method or an attribute
+    somewhere else in it is left alone.
+    """
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    names = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and not is_constant(node):
+            found = [inner.id for target in node.targets for inner in ast.walk(target) if isinstance(inner, ast.Name)]
+        else:
+            found = [node.name] if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else []
+        for name in found:
+            if re.fullmatch("_[a-zA-Z0-9][a-zA-Z0-9_]*", name) and name not in taken and name != TEXTS:
+                names.setdefault(name, f"_{len(names)}")
+    inner = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    inner |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    inner |= {node.name for node in nodes if isinstance(node, ast.FunctionDef) and node not in tree.body}
+    inner |= {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    names = {name: short for name, short in names.items() if name not in inner}
+    edits = [(node, names[node.id]) for node in nodes if isinstance(node, ast.Name) and node.id in names]
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef) and re.match("_[a-z]", node.name):
+            edits += shortened_arguments(node, taken)
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.name in names:
+            before = text.split("\n")[node.lineno - 1].index(f" {node.name}") + 1
+            name = ast.Name(node.name, lineno=node.lineno, col_offset=before, end_col_offset=before + len(node.name))
+            edits.append((name, names[node.name]))
+    return edited(text, edits)
+
+
+def shortened_arguments(function, taken):
+    """The edits that give the arguments of this function short names, where nobody gives them by name."""
+    nodes = list(ast.walk(function))
+    if any(isinstance(node, (ast.FunctionDef, ast.Lambda)) for node in nodes[1:]):
+        return  # which may have others of the same name
+    bound = {node.name for node in nodes if isinstance(node, ast.ExceptHandler)}
+    bound |= {alias.asname or alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    arguments = [node for node in nodes if isinstance(node, ast.arg)]
+    for i, argument in enumerate(arguments):
+        name, start = argument.arg, argument.col_offset
+        if name != "self" and name[0] != "_" and name not in taken and name not in bound:
+            at = ast.Name(name, lineno=argument.lineno, col_offset=start, end_col_offset=start + len(name))
+            yield from ((node, f"_a{i}") for node in [at, *nodes] if isinstance(node, ast.Name) and node.id == name)
+
+
+def is_constant(node):
+    """Is this `_NAME = const(VALUE)`?"""
+    return isinstance(node.value, ast.Call) and getattr(node.value.func, "id", None) == "const"
 
 
 def joined(text):

@@ -12,6 +12,7 @@ import config_schema
 import keys
 import secret_file
 import security
+import security_group
 from groupcoap.oscore.context import derive
 from groupcoap.oscore.credential import public_key_of
 from keys import Failed
@@ -191,7 +192,7 @@ def add(args):
     if any(member["name"] == args.member for member in manager["members"]):
         raise Failed(f"{path_of(args)}: has a member {args.member} already")
     speaking = [member for member in manager["members"] if member["id"] is not None]
-    if len(manager["members"]) == MEMBERS or not args.silent and len(speaking) == security.MEMBERS + 1:
+    if len(manager["members"]) == MEMBERS or not args.silent and len(speaking) == security_group.MEMBERS + 1:
         raise Failed(f"{path_of(args)}: has as many members as a group can have")
     id = seed = credential = None
     if not args.silent:

@@ -3,7 +3,8 @@
 (a) answers/s of a server, (b) group responses/s relayed by a proxy, both beside a bare loop in the same VM, in
 alternated rounds, for a client that waits and for one that spins; (c) time and heap to parse and to build a request;
 (d) heap and flash that each role takes; (e) heap that a served request takes; (f) signatures and key agreement on the
-curves, beside plain multiplications of a point. A figure beside the bare loop's is the
+curves, beside plain multiplications of a point; (g) messages protected by OSCORE and in a group, beside aiocoap's, and
+servers that serve them. A figure beside the bare loop's is the
 median, over the rounds, of their ratio in one round, so that whatever else this computer does falls on both.
 """
 
@@ -18,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 import footprint
+import protected
 import served
 import throughput
 from running import (
@@ -34,11 +36,11 @@ from running import (
     heap_bytes,
 )
 
-PARTS = ("server", "relay", "parse", "footprint", "served", "curve")
+PARTS = ("server", "relay", "parse", "footprint", "served", "curve", "protected")
 VERIFY = 0.45  # of the time of two plain multiplications of a point, at most
 STEP = 100  # field multiplications in a step, at most
 EXAMPLES = """examples:
-  bench.py                             everything, about four minutes
+  bench.py                             everything, about five minutes
   bench.py --only server --rounds 9    only (a), more rounds
   bench.py --only parse,footprint      no load
   bench.py --check --json build/bench.json
@@ -158,6 +160,7 @@ def check(figures):
         yield from throughput.missed(part, figures.get(part, {}))
     yield from served.missed(figures.get("served", {}))
     yield from curve_missed(figures.get("curve", {}))
+    yield from protected.missed(figures.get("protected", {}))
     for vm, found in figures.get("parse", {}).items():
         for message in found["messages"]:
             for what in "parse", "build":
@@ -203,6 +206,7 @@ def main():
         "footprint": lambda: footprint.part(options, table, progress),
         "served": lambda: served.part(options, table, progress),
         "curve": lambda: curve_part(options),
+        "protected": lambda: protected.part(options, table, progress),
     }
     try:
         figures["run"] = header(options)

@@ -22,72 +22,13 @@ from groupcoap.oscore.sha512 import _CONSTANTS, _INITIAL, sha512  # noqa: E402
 
 gc.collect()
 modules = gc.mem_alloc() - before
+from double_and_add import BASE, encoded, plainly  # noqa: E402
 
 ROUNDS = 7 if hot.VIPER else 3
 COUNTED = ("verify", "first verify of a key", "sign", "x25519", "u of an Ed25519 key", "SHA-512 of 1 KB")  # for heap
 MESSAGE = bytes(range(100))
 P = field.P
 PRODUCT = bytes((0, 0, 1, 2))
-D2 = -2 * 121665 * pow(121666, P - 2, P) % P
-POINT, OTHER, D2_SLOT = 0, 4, 8  # slots: X, Y, Z, T of each
-DOUBLE = bytes((
-    1, 9, 0, 1,  # A = X1**2
-    1, 10, 1, 1,  # B = Y1**2
-    1, 11, 2, 1,
-    2, 11, 11, 11,  # C = 2 * Z1**2
-    2, 12, 9, 10,  # H = A + B
-    2, 13, 0, 1,
-    1, 13, 13, 1,
-    3, 13, 12, 13,  # E = H - (X1 + Y1)**2
-    3, 14, 9, 10,  # G = A - B
-    2, 15, 11, 14,  # F = C + G
-    0, 0, 13, 15,
-    0, 1, 14, 12,
-    0, 3, 13, 12,
-    0, 2, 15, 14,
-))  # fmt: skip
-ADD = bytes((
-    3, 9, 1, 0,
-    3, 10, 5, 4,
-    0, 9, 9, 10,  # A = (Y1 - X1) * (Y2 - X2)
-    2, 10, 1, 0,
-    2, 11, 5, 4,
-    0, 10, 10, 11,  # B = (Y1 + X1) * (Y2 + X2)
-    0, 11, 3, 8,
-    0, 11, 11, 7,  # C = T1 * 2 * d * T2
-    0, 12, 2, 6,
-    2, 12, 12, 12,  # D = Z1 * 2 * Z2
-    3, 13, 10, 9,  # E = B - A
-    3, 14, 12, 11,  # F = D - C
-    2, 15, 12, 11,  # G = D + C
-    2, 12, 10, 9,  # H = B + A
-    0, 0, 13, 14,
-    0, 1, 15, 12,
-    0, 3, 13, 12,
-    0, 2, 14, 15,
-))  # fmt: skip
-
-
-def plainly(scalar, point):
-    """A scalar times a point (x, y), double and add: the work area, with the result in its first four slots."""
-    work, run = hot.workspace(16), hot.run
-    x, y = point
-    for slot, number in enumerate((0, 1, 1, 0, x, y, 1, x * y % P, D2)):
-        hot.load(work, slot, number.to_bytes(32, "little"), 0)
-    top = 255
-    while not scalar >> top & 1:
-        top -= 1
-    for at in range(top, -1, -1):
-        run(work, DOUBLE, 0, 56)
-        if scalar >> at & 1:
-            run(work, ADD, 0, 72)
-    return work
-
-
-def encoded(work):
-    x, y, z = hot.value(work, 0), hot.value(work, 1), hot.value(work, 2)
-    inverse = pow(z, P - 2, P)
-    return (y * inverse % P | (x * inverse % P & 1) << 255).to_bytes(32, "little")
 
 
 def ticks(function):
@@ -167,21 +108,19 @@ def main():
     assert ed25519.verify(public, MESSAGE, signature), "a good signature is not valid"
     s = int.from_bytes(signature[32:], "little")
     k = int.from_bytes(sha512(signature[:32], key.public, MESSAGE), "little") % edwards.L
-    base = 4 * pow(5, P - 2, P) % P
-    b = 15112221349535400772501151409588531511454012693041857206046113283949847762202, base
     a = [int.from_bytes(public.points[at : at + 32], "little") for at in (0, 32)]
     scalar = int.from_bytes(key.x25519, "little")
-    assert encoded(plainly(scalar, b)) == key.public, "the yardstick is wrong"
+    assert encoded(plainly(scalar, BASE)) == key.public, "the yardstick is wrong"
 
     def two():
-        plainly(s, b)
+        plainly(s, BASE)
         plainly(k, a)
 
     def field_multiplications():
         hot.run(elements, PRODUCT * 100, 0, 400)
 
     def on_integers():
-        x = y = b[0]
+        x = y = BASE[0]
         for _ in range(100):
             x = x * y % P
 
@@ -190,7 +129,7 @@ def main():
         for at in range(0, 1152, 128):  # 9 blocks, as padded
             _plain.sha512_block(state, _CONSTANTS, kilobyte, at & 896)
 
-    kilobyte, elements = bytes(1024), plainly(1, b)
+    kilobyte, elements = bytes(1024), plainly(1, BASE)
     work = {
         "two plain multiplications": two,
         "verify": lambda: ed25519.verify(public, MESSAGE, signature),

@@ -3,6 +3,7 @@
  * MicroPython loops, so that the bench can say how high its ceiling is.
  *
  *   load server  -a ADDRESS -p PORT [-u PATH | -e]   GET requests, answers counted; -e: a bare loop echoes them
+ *   load server  -a ADDRESS -p PORT -f FILE          requests that were protected before, each sent once, in this order
  *   load relay   -a PROXY -p PORT -g GROUP -l CLIENT -s SERVERS [-u PATH]
  *                client and servers of one group request through a proxy, relayed responses counted
  *   load relay   -e -a ADDRESS -p PORT -l CLIENT -q CLIENT_PORT -s SERVERS     the same around a bare forwarding loop
@@ -30,7 +31,7 @@
 #include <unistd.h>
 
 enum { MAX_SLOTS = 256 /* a cookie has 8 bits for it */, SERVERS = 6, LOST_NS = 100000000, WARM_UP_NS = 100000000 };
-enum { NON = 0x50, GET = 0x01, CONTENT = 0x45, URI_PATH = 11, PROXY_URI = 35, TIMEOUT = 2, REPLY_FROM = 248 };
+enum { NON = 0x50, GET = 0x01, CHANGED = 0x44, CONTENT = 0x45, URI_PATH = 11, PROXY_URI = 35, TIMEOUT = 2, REPLY_FROM = 248 };
 
 typedef struct sockaddr_in endpoint;
 typedef struct { uint32_t cookie; int64_t sent; } slot;
@@ -46,6 +47,8 @@ static uint8_t datagram[512];                              /* what is sent; the 
 static size_t datagram_size, cookie_at;
 static uint8_t expected_token[8], expected_token_size;     /* relay: of the client's own request */
 static int bare, is_relay, need_reply_from;
+static FILE *requests;                                     /* protected ones: their length in two bytes, then they */
+static int spent;                                          /* has each of them been sent? */
 static int64_t answers, lost, late, bad, sent_count;       /* late: after it was given up, or a second time */
 
 static void die(const char *format, ...) {
@@ -148,6 +151,14 @@ static void transmit(int i) {
     if (s->used == 0x10000) open_sender(s);
     slots[i].cookie = (uint32_t)i << 24 | ((slots[i].cookie + 1) & 0xffffff);
     slots[i].sent = now_ns();
+    if (requests) {
+        uint8_t size[2];
+        spent = fread(size, 1, 2, requests) < 2;
+        if (spent) return;
+        datagram_size = size[0] << 8 | size[1];
+        if (datagram_size > sizeof datagram || fread(datagram, 1, datagram_size, requests) < datagram_size)
+            die("a request of %zu bytes", datagram_size);
+    }
     datagram[2] = s->used >> 8;
     datagram[3] = s->used++;
     memcpy(datagram + cookie_at, &slots[i].cookie, 4);
@@ -161,7 +172,7 @@ static int slot_of(const uint8_t *m, ssize_t size) {
     uint32_t cookie;
     int reply_from = 0;
     const uint8_t *found = m + 4;
-    int answer_code = bare && !is_relay ? GET : CONTENT;
+    int answer_code = bare && !is_relay ? GET : requests ? CHANGED : CONTENT;
     if (size < 9 || (m[0] & 0xf0) != NON || m[1] != answer_code) return WRONG;
     if (is_relay) {
         if ((m[0] & 15) != expected_token_size || memcmp(m + 4, expected_token, expected_token_size)) return WRONG;
@@ -195,7 +206,7 @@ static void run(int width, double seconds, int block) {
     for (int i = 0; i < width; i++) transmit(i);
     int64_t start = now_ns(), now = start, look = start, counted = 0;
     int64_t end = start + WARM_UP_NS + (int64_t)(seconds * 1e9);
-    while (now < end) {
+    while (now < end && !spent) {
         int fd = is_relay ? client_fd : senders[0].fd;
         if (block) readable(fd, 1);
         receive(fd);
@@ -213,6 +224,7 @@ static void run(int width, double seconds, int block) {
             transmit(i);
         }
     }
+    if (spent && !counted) die("too few requests");
     double elapsed = (now - counted) / 1e9;
     printf("{\"rate\": %.1f, \"answers\": %lld, \"sent\": %lld, \"lost\": %lld, \"late\": %lld, \"bad\": %lld, "
            "\"seconds\": %.3f, \"in_flight\": %d}\n",
@@ -294,7 +306,7 @@ int main(int argc, char **argv) {
     double seconds = 1;
     const char *mode = argc > 1 ? argv[1] : "";
     optind = 2;
-    while ((option_letter = getopt(argc, argv, "a:p:u:g:i:l:q:s:w:d:c:t:ebr")) != -1) {
+    while ((option_letter = getopt(argc, argv, "a:p:u:g:i:l:q:s:w:d:c:t:f:ebr")) != -1) {
         switch (option_letter) {
         case 'a': where = optarg; break;
         case 'p': port = atoi(optarg); break;
@@ -308,6 +320,7 @@ int main(int argc, char **argv) {
         case 'd': seconds = atof(optarg); break;
         case 'c': cpu = atoi(optarg); break;
         case 't': timeout = atoi(optarg); break;   /* T', 0: no Multicast-Timeout in the request */
+        case 'f': requests = fopen(optarg, "rb"); if (!requests) die("%s: %s", optarg, strerror(errno)); break;
         case 'e': bare = 1; break;
         case 'b': block = 1; break;
         case 'r': need_reply_from = 1; break;
@@ -331,7 +344,8 @@ int main(int argc, char **argv) {
         endpoint to = address(client, client_port);
         pass_on(udp(target), udp(address(where, 0)), &to);
     } else if (!strcmp(mode, "server")) {
-        request(path);
+        cookie_at = 4;
+        if (!requests) request(path);
         open_sender(&senders[0]);
     } else if (is_relay) {
         endpoint here = address(client, client_port);

@@ -1,6 +1,6 @@
 // Runs one script with lib/ on the 32-bit MicroPython VM (WebAssembly): node vm32.mjs SCRIPT.py [HEAP_BYTES]
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadMicroPython } from '@micropython/micropython-webassembly-pyscript';
 
@@ -17,5 +17,6 @@ function copy(from, to) {
 }
 
 copy(join(root, 'lib'), '/lib');
-mp.runPython("import sys\nif '/lib' not in sys.path: sys.path.append('/lib')");
+copy(dirname(resolve(script)), '/beside');
+mp.runPython("import sys\nfor p in ('/lib', '/beside'):\n if p not in sys.path: sys.path.append(p)");
 mp.runPython(readFileSync(script, 'utf8'));

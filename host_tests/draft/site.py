@@ -6,6 +6,7 @@ sends to another goes there at once, and is noted on the way as all that is sent
 
 import importlib.util
 import sys
+import types
 from pathlib import Path
 
 from groupcoap import numbers as n
@@ -94,12 +95,22 @@ class Site:
             allow = [{"client": "192.0.2.1", "groups": ["224.0.1.187"]}]
             self.next = self.add(NEXT, token_slots, **dict({"allow": allow}, **next_settings))
 
-    def add(self, address, token_slots=8, **settings):
-        """Make a proxy at this packed address: its role."""
+    def add(self, address, token_slots=8, security=None, **settings):
+        """Make a proxy at this packed address: its role. security: (Contexts, signature checkers, more keys)."""
         settings = dict({"allow": ALLOW, "status": False}, **settings)
         value = {"role": "proxy", "address": uri.ip_text(address[:-2]), "token_slots": token_slots, "proxy": settings}
+        if security is not None:
+            value["security"] = dict({"files": ["given"]}, **security[2])
+        found = config.check(value)
+        if security is not None:
+            import protection
+
+            protection.platform = types.SimpleNamespace(clock=lambda: self.wire.now)
+            found["security"]["loaded"] = security
         node = _Node(self)
-        role = proxy_app.build(node, config.check(value)).role
+        role = proxy_app.build(node, found).role
+        if security is not None:
+            role = role.role  # behind its gate
         if node.started is not None:
             node.started(self.wire.now)
         return role
@@ -113,7 +124,11 @@ class Site:
         if mid is None:
             self._mid += 1
             mid = self._mid
-        self._ports[dst].deliver(datagram(kind, code, mid, token, options, payload), src)
+        return self.deliver(datagram(kind, code, mid, token, options, payload), src, dst)
+
+    def deliver(self, data, src=CLIENT, dst=PROXY):
+        """A datagram from a client or server to a proxy: all that proxies send in answer."""
+        self._ports[dst].deliver(data, src)
         return self._flow()
 
     def ask(self, options, kind=n.NON, code=n.GET, token=b"tok", payload=b"", client=CLIENT, to=PROXY, mid=None):

@@ -1,16 +1,18 @@
 """draft-ietf-core-groupcomm-proxy-07 §7: responses in the proxy's cache."""
 
 from conformance.statements import Document
+from draft.secured import ALICE, HALL, KITCHEN, answer_group, ask_group, read
 from draft.site import CACHING, GROUP_ETAG, Site, codes, grouped, origin, origins, payloads, single, uint
+from group_ends import group_of
 from groupcoap import numbers as n
 from groupcoap import uri
+from groupcoap.oscore.exchange import DETERMINISTIC
 from wire import CLIENT, GROUP, OTHER, REPLY_FROM, SERVER, SERVER2, UNKNOWN_SAFE
 
 DOCUMENT = Document("groupcomm-proxy")
 statement = DOCUMENT.statement
 not_claimed = DOCUMENT.not_claimed
 
-NO_OSCORE = "OSCORE is not built yet"
 NO_CACHE_KEY = 0x1C + 0x100  # a number that says of itself: not in the Cache-Key
 SERVER3 = b"\xc0\x00\x02\x07\x16\x33"
 
@@ -241,7 +243,14 @@ def test_etags_of_the_client():
     assert codes(site.answer(request, SERVER, [(n.ETAG, b"mine")], b"", n.VALID)) == [n.VALID]
 
 
-not_claimed("7.2", "TEXT", "Under end-to-end Group OSCORE there is no such revalidation", NO_OSCORE)
+@statement("7.2", "TEXT", "Under end-to-end Group OSCORE there is no such revalidation")
+def test_what_is_protected_end_to_end_is_not_revalidated():
+    site = Site(**CACHING)
+    deterministic(site, 1, [(n.ETAG, b"e"), max_age(5)])
+    site.wait(6000)
+    _, asked = ask_group(group_of(ALICE), to=DETERMINISTIC)
+    (request,) = to_group(site.ask(**asked))
+    assert request.option(n.ETAG) is None  # which the proxy has not seen
 
 
 # §7.3
@@ -324,6 +333,51 @@ def test_group_etags_are_the_proxys():
 
 # §7.4
 
-not_claimed("7.4", "TEXT", "Responses that are protected end to end are not cached without more", NO_OSCORE)
-not_claimed("7.4.1", "TEXT", "Responses to Deterministic Requests are cached", NO_OSCORE)
-not_claimed("7.4.2", "TEXT", "They are revalidated end to end, or by Group-ETag", NO_OSCORE)
+
+def deterministic(site, seconds=60, options=(), number=0):
+    """alice's Deterministic Request is answered by all: what she gets."""
+    exchange, asked = ask_group(group_of(ALICE), to=DETERMINISTIC, seconds=seconds)
+    (request,) = to_group(site.ask(**asked))
+    found = []
+    for server, member in ((SERVER, KITCHEN), (SERVER2, HALL)):
+        found += site.answer(request, server, **answer_group(group_of(member, number=number), request, options))
+    assert sorted(read(exchange, each)[0] for each in found) == ["hall", "kitchen"]
+    return found
+
+
+@statement("7.4", "TEXT", "Responses that are protected end to end are not cached without more")
+def test_response_to_a_request_of_one_member_is_not_cached():
+    site = Site(**CACHING)
+    exchange, asked = ask_group(group_of(ALICE), seconds=1)
+    (request,) = to_group(site.ask(**asked))
+    for server, member in ((SERVER, KITCHEN), (SERVER2, HALL)):
+        assert len(site.answer(request, server, **answer_group(group_of(member), request))) == 1
+    site.wait(1000)
+    assert len(to_group(site.ask(client=OTHER, **asked))) == 1  # that very request
+
+
+@statement("7.4.1", "TEXT", "Responses to Deterministic Requests are cached")
+def test_response_to_a_deterministic_request_is_cached():
+    site = Site(**CACHING)
+    deterministic(site)
+    exchange, asked = ask_group(group_of(ALICE, number=70), to=DETERMINISTIC)  # any member's is the same
+    sent = site.ask(client=OTHER, **asked)
+    assert to_group(sent) == [] and codes(sent) == [n.CONTENT] * 2
+    for each, server, expected in zip(sent, (SERVER, SERVER2), ("kitchen", "hall")):
+        name, found = read(exchange, each)
+        assert (each.option(REPLY_FROM), name, found.payload) == (origin(server), expected, b"21.5")
+
+
+@statement("7.4.2", "TEXT", "They are revalidated end to end, or by Group-ETag")
+def test_revalidation_of_responses_to_deterministic_requests():
+    site = Site(**CACHING)
+    deterministic(site)
+    exchange, asked = ask_group(group_of(ALICE), to=DETERMINISTIC)
+    tag = site.ask(client=OTHER, **asked)[0].option(GROUP_ETAG)
+    asked["options"] = sorted([*asked["options"], (GROUP_ETAG, tag)])
+    assert codes(site.ask(client=OTHER, **asked)) == [n.VALID]
+    exchange, asked = ask_group(group_of(ALICE), [(n.ETAG, b"e")], to=DETERMINISTIC)  # a request of its own
+    (request,) = to_group(site.ask(token=b"own", **asked))
+    valid = answer_group(group_of(KITCHEN, number=9), request, [(n.ETAG, b"e")], b"", n.VALID)
+    name, found = read(exchange, site.relayed(request, SERVER, **valid))
+    assert (name, found.code) == ("kitchen", n.VALID)

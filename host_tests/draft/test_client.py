@@ -2,10 +2,15 @@
 
 from conformance.site import Asking
 from conformance.statements import Document
-from draft.site import GROUP_ETAG, origin
+from draft.secured import ALICE, KITCHEN, Asked, answer_group, flipped
+from draft.site import GROUP_ETAG, origin, sort
+from group_ends import group_of
 from groupcoap import cri, uri
 from groupcoap import numbers as n
 from groupcoap.client import MARGIN
+from groupcoap.oscore.asking import Way
+from oscore_ends import open_request, packet, seal_response
+from oscore_ends import response as plain_response
 from wire import MULTICAST_TIMEOUT, PROXY, REPLY_FROM, SERVER, SERVER2
 
 DOCUMENT = Document("groupcomm-proxy")
@@ -17,7 +22,6 @@ REVERSE = "coap://192.0.2.1/gp/r"
 BY_HOST = origin(PROXY) + b"\x82\xf6\x82\x44\xc0\x00\x02\x05\x19\xf0\xb0"  # //192.0.2.5:61616
 BY_HOST_ALONE = origin(PROXY) + b"\x82\xf6\x81\x44\xc0\x00\x02\x05"
 BY_PATH = origin(PROXY) + b"\x82\xf5\x82\x62gp\x6210"  # /gp/10
-NO_SECURITY = "there is no security association yet: client and proxy know each other by their addresses"
 
 
 def through(target=GROUP_URI, **settings):
@@ -131,7 +135,12 @@ def test_request_goes_to_the_proxy():
         assert request.peer == PROXY and request.kind == (n.CON if confirmable else n.NON)
 
 
-not_claimed("5.1.1", "TEXT", "The request is protected as the security association with the proxy says", NO_SECURITY)
+@statement("5.1.1", "TEXT", "The request is protected as the security association with the proxy says")
+def test_request_is_protected_for_the_proxy():
+    asked = Asked(timeout=60)
+    assert asked.request.peer == PROXY and [number for number, _ in asked.request.options] == [n.OSCORE]
+    _, data = open_request(asked.proxy, asked.request.raw)
+    assert packet(data).options == [(MULTICAST_TIMEOUT, b"\x3c"), (n.PROXY_URI, GROUP_URI.encode())]
 
 
 # §5.1.2
@@ -261,8 +270,32 @@ def test_late_responses_are_discarded():
     assert asking.items == [None]
 
 
-not_claimed("5.5.1", "TEXT", "The response is verified by the security association with the proxy", NO_SECURITY)
-not_claimed("5.5.1", "TEXT", "End to end it is verified by Group OSCORE", "OSCORE is not built yet")
+@statement("5.5.1", "TEXT", "The response is verified by the security association with the proxy")
+def test_response_is_verified_as_the_proxys():
+    asked = Asked(timeout=60, confirmable=False)
+    exchange, _ = open_request(asked.proxy, asked.request.raw)
+    plain = plain_response([(REPLY_FROM, origin(SERVER))], token=asked.request.token, mid=1)
+    data = seal_response(exchange, plain_response([(REPLY_FROM, origin(SERVER))], token=asked.request.token, mid=0x200))
+    for sent in (plain, *flipped(data), data):
+        assert asked.items == []
+        asked.port.receive(sent, PROXY)
+    (found,) = asked.items
+    assert (found.payload, found.origin) == (b"21.5", SERVER)
+
+
+@statement("5.5.1", "TEXT", "End to end it is verified by Group OSCORE")
+def test_response_is_verified_as_a_members():
+    asked = Asked(timeout=60, confirmable=False, way=Way(group_of(ALICE)))
+    exchange, data = open_request(asked.proxy, asked.request.raw)
+    right = answer_group(group_of(KITCHEN), packet(data))
+    payload = right["payload"]
+    options = sort([*right["options"], (REPLY_FROM, origin(SERVER2))])
+    for mid, body in enumerate((payload[:-1] + b"\0", b"\0" + payload[1:], payload)):  # by a proxy that is not honest
+        assert asked.items == []
+        relayed = plain_response(options, right["code"], body, asked.request.token, mid)
+        asked.port.receive(seal_response(exchange, relayed), PROXY)
+    (found,) = asked.items
+    assert (found.payload, found.security.name, found.origin) == (b"21.5", "kitchen", SERVER2)
 
 
 # §5.5.2

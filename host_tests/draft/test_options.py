@@ -6,13 +6,12 @@ from conformance.statements import Document
 from draft.site import NEXT, R, Site, origin, sort, timed
 from groupcoap import cri
 from groupcoap import numbers as n
+from oscore_ends import ends, open_request, open_response, packet, request, response, seal_request, seal_response
 from wire import PROXY, REPLY_FROM, SERVER
 
 DOCUMENT = Document("groupcomm-proxy")
 statement = DOCUMENT.statement
-not_claimed = DOCUMENT.not_claimed
 
-CLASS_U = "OSCORE is not built yet"
 GROUP_URI = "coap://224.0.1.187/r"
 
 
@@ -67,7 +66,14 @@ def test_client_has_multicast_timeout_in_a_group_request_to_a_proxy():
     assert Asking("coap://192.0.2.5/r", proxy=PROXY, timeout=60).request.option(2) is None
 
 
-not_claimed("2", "TEXT", "Multicast-Timeout is of class U", CLASS_U)
+@statement("2", "TEXT", "Multicast-Timeout is of class U")
+def test_multicast_timeout_is_outside_what_is_protected_end_to_end():
+    client, server = ends()
+    _, data = seal_request(client, request(sort([(2, b"\x0a"), *R])))
+    outside = packet(data)
+    assert [number for number, _ in outside.options] == [2, n.OSCORE]
+    changed = request([(2, b"\x0b"), outside.options[1]], outside.code, outside.payload)  # by the proxy, unseen
+    assert packet(open_request(server, changed)[1]).options == [(2, b"\x0b"), *R]
 
 
 # §3
@@ -146,4 +152,13 @@ def test_unreadable_reply_from_does_not_stop_the_exchange():
     assert [response.origin for response in asking.responses] == [None, SERVER]
 
 
-not_claimed("3", "TEXT", "Reply-From is of class U", CLASS_U)
+@statement("3", "TEXT", "Reply-From is of class U")
+def test_reply_from_is_outside_what_is_protected_end_to_end():
+    client, server = ends()
+    exchange, data = seal_request(client, request(R))
+    at_server, _ = open_request(server, data)
+    outside = packet(seal_response(at_server, response([(REPLY_FROM, b"of the server")])))
+    assert (REPLY_FROM, b"of the server") in outside.options
+    relayed = response([(n.OSCORE, outside.option(n.OSCORE)), (REPLY_FROM, origin(SERVER))], payload=outside.payload)
+    found = packet(open_response(exchange, relayed))
+    assert found.option(REPLY_FROM) == origin(SERVER) and found.payload == b"21.5"

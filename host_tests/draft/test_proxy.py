@@ -3,11 +3,13 @@
 from conformance.site import LEISURE
 from conformance.site import Site as Server
 from conformance.statements import Document
+from draft.secured import ALICE, HALL, KITCHEN, Secured, answer_group, ask_group, flipped, opened, read
 from draft.site import (
     CACHING,
     R,
     Site,
     acknowledgements,
+    codes,
     grouped,
     line,
     origin,
@@ -16,16 +18,14 @@ from draft.site import (
     single,
     timed,
 )
+from group_ends import group_of
 from groupcoap import numbers as n
 from groupcoap import uri
 from wire import CLIENT, GROUP, MULTICAST_TIMEOUT, OTHER, PROXY, REPLY_FROM, SERVER, SERVER2, STRANGER
 
 DOCUMENT = Document("groupcomm-proxy")
 statement = DOCUMENT.statement
-not_claimed = DOCUMENT.not_claimed
 
-NO_SECURITY = "there is no security association yet: client and proxy know each other by their addresses"
-NO_OSCORE = "OSCORE is not built yet"
 ELSEWHERE = uri.pack(SERVER[:4], 61616)
 
 # §4
@@ -39,13 +39,30 @@ def test_client_is_identified():
         assert (sent.peer == GROUP) == passes
 
 
-not_claimed(
-    "4",
-    "MUST",
-    "REQ2, for more than tests and closed networks: the client is identified by a security association",
-    "neither OSCORE nor DTLS is built yet; `access.AllowList.identify` is the one place that says who a client is",
-)
-not_claimed("4", "MUST", "REQ3: where end-to-end security is required, it is that of Group OSCORE", NO_OSCORE)
+@statement("4", "MUST", "REQ2, for more than tests and closed networks: by a security association")
+def test_client_is_identified_by_its_security_context():
+    for client in (CLIENT, STRANGER):  # wherever it is
+        _, sent = Secured().ask_sealed(client=client)
+        assert [packet.peer for packet in sent] == [GROUP]
+    everywhere = [{"client": "192.0.2.9", "groups": ["224.0.1.187"]}]
+    for site in (Secured(), Secured(allow=everywhere)):  # an address alone is nobody's
+        assert codes(site.ask(grouped())) == [n.UNAUTHORIZED]
+    exchange, sent = Secured(allow=everywhere).ask_sealed()
+    assert opened(exchange, sent[0]).code == n.UNAUTHORIZED
+
+
+@statement("4", "MUST", "REQ3: where end-to-end security is required, it is that of Group OSCORE")
+@statement("5.3.1", "TEXT", "Under end-to-end security it does so by Group OSCORE")
+def test_group_oscore_goes_through():
+    site = Secured()
+    exchange, asked = ask_group(group_of(ALICE))
+    hop, (request,) = site.ask_sealed(**asked)
+    for server, member, name in ((SERVER, KITCHEN, "kitchen"), (SERVER2, HALL, "hall")):
+        (sent,) = site.answer(request, server, **answer_group(group_of(member), request))
+        relayed = opened(hop, sent)
+        assert relayed.option(REPLY_FROM) == origin(server) and b"21.5" not in relayed.raw
+        who, found = read(exchange, relayed)
+        assert (who, found.payload) == (name, b"21.5")
 
 
 # §5.2.1
@@ -62,7 +79,17 @@ def test_who_is_not_allowed_gets_unauthorized():
             assert (sent.peer, sent.code) == (client, n.UNAUTHORIZED)
 
 
-not_claimed("5.2.1", "TEXT", "Requests are verified, and responses protected, by the security association", NO_SECURITY)
+@statement("5.2.1", "TEXT", "Requests are verified, and responses protected, by the security association")
+def test_requests_are_verified_and_responses_protected():
+    site = Secured()
+    exchange, data = site.sealed()
+    for changed in flipped(data):
+        assert all(packet.peer == CLIENT and packet.code >= n.BAD_REQUEST for packet in site.deliver(changed))
+    (request,) = site.deliver(data)
+    (sent,) = site.answer(request, SERVER)
+    assert sent.code == n.CHANGED and b"21.5" not in sent.raw and opened(exchange, sent).payload == b"21.5"
+    exchange, (sent,) = site.ask_sealed(grouped(None), token=b"own")  # its own errors, too
+    assert sent.code == n.CHANGED and opened(exchange, sent).options == [(MULTICAST_TIMEOUT, b"")]
 
 
 @statement("5.2.1", "MUST", "A group request without Multicast-Timeout is not processed")
@@ -196,9 +223,6 @@ def test_server_is_observed_by_the_proxy():
     (response,) = server.wait(2 * LEISURE)
     assert response.option(n.OBSERVE) is not None
     assert {packet.token for packet in server.change(b"22")} == {request.token}
-
-
-not_claimed("5.3.1", "TEXT", "Under end-to-end security it does so by Group OSCORE", NO_OSCORE)
 
 
 # §5.4.1

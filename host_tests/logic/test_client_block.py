@@ -6,7 +6,7 @@ from asking import SERVER_URI, Asking, through
 from groupcoap import numbers as n
 from groupcoap.client import RequestFailed
 from groupcoap.parameters import Parameters
-from wire import SERVER, datagram
+from wire import PROXY, SERVER, datagram
 
 BODY = bytes([(i * 7) & 255 for i in range(150)])
 
@@ -461,6 +461,14 @@ def test_challenged_request_is_repeated_once_with_the_echo_value():
     assert asking.reply(n.UNAUTHORIZED, [(n.ECHO, b"fresh")]).option(n.ECHO) == b"fresh"
     assert asking.sent.payload == b"22" and asking.sent.code == n.PUT
     assert asking.reply(n.UNAUTHORIZED, [(n.ECHO, b"again")]) is None
+    assert asking.items[0].code == n.UNAUTHORIZED and asking.over()
+
+
+def test_each_proxy_on_the_way_may_challenge_a_request_and_the_server():
+    asking = Asking(proxy=PROXY)
+    for value in (b"1", b"2", b"3", b"4"):
+        assert asking.reply(n.UNAUTHORIZED, [(n.ECHO, value)]).option(n.ECHO) == value
+    assert asking.reply(n.UNAUTHORIZED, [(n.ECHO, b"5")]) is None
     assert asking.items[0].code == n.UNAUTHORIZED and asking.over()
 
 

@@ -2,6 +2,9 @@
 
 from groupcoap import numbers as n
 from groupcoap.oscore.asking import Way
+from groupcoap.oscore.contexts import Contexts
+from groupcoap.oscore.freshness import Challenges
+from groupcoap.oscore.option import piv_bytes
 from secured import Pair, context
 from wire import CLIENT, SERVER, datagram
 
@@ -78,6 +81,61 @@ def test_an_observation():
         pair.client_port.receive(said[0].raw, SERVER)
     assert [item.payload for item in pair.items] == [b"21.5", b"0", b"1", b"2"]
     assert pair.client_port.receive(said[0].raw, SERVER) == []  # a replay of a notification
+
+
+def observed(pair, *numbers):
+    """Let the server's next messages have these Partial IVs, None for none; notify of each but the first."""
+    sealed = pair.server_context.seal_response
+
+    def seal(exchange, m, out, relayed=False):
+        exchange.response_piv = lambda m: None if number is None else piv_bytes(number)
+        return sealed(exchange, m, out, relayed)
+
+    pair.server_context.seal_response = seal
+    number = numbers[0]
+    pair.ask(observe=True)
+    for number in numbers[1:]:
+        pair.value = b"of %d" % number
+        pair.server.changed(pair.resource, pair.wire.now)
+        pair.wire.advance(4000)
+        for packet in pair.server_port.sent():
+            pair.client_port.receive(packet.raw, SERVER)
+    return [item.payload for item in pair.items]
+
+
+def test_notification_0_comes_after_a_first_one_without_partial_iv():
+    assert observed(Pair(), None, 0, 1) == [b"21.5", b"of 0", b"of 1"]
+
+
+def test_order_of_notifications_is_that_of_partial_ivs_whatever_they_skip():
+    far = 1 << 23
+    assert observed(Pair(), 1, far + 2, far + 1, 3 * far) == [b"21.5", b"of %d" % (far + 2), b"of %d" % (3 * far)]
+
+
+def test_challenges_of_the_next_hop_and_of_the_server_are_both_answered():
+    at_client = [context("server", b"\1", b"\2"), context("hop", b"\3", b"\4", adjacent=True)]
+    at_server = [context("client", b"\2", b"\1"), context("client", b"\4", b"\3", adjacent=True)]
+    pair = Pair(server=at_server[0], client=at_client[0])
+    pair.asking.towards[SERVER] = at_client[1]
+    pair.gate.contexts = Contexts(at_server)
+    pair.gate.freshness = Challenges(pair.wire.entropy)
+    pair.gate.contexts.begin(True)
+    said = pair.ask()
+    assert len(said) == 6 and pair.items[0].payload == b"21.5"
+    assert len(pair.ask()) == 2
+
+
+def test_one_challenge_is_answered_and_another_one_told():
+    pair = Pair()
+
+    class Never:
+        def challenge(self, m, exchange, now):
+            return b"again"
+
+    pair.gate.freshness = Never()
+    pair.server_context.distrust()
+    assert len(pair.ask()) == 4
+    assert [item.code for item in pair.items[:1]] == [n.UNAUTHORIZED]
 
 
 def test_a_long_payload_goes_up_and_down_in_blocks():

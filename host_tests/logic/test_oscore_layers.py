@@ -115,6 +115,20 @@ def test_an_observation_in_two_layers():
         assert packet(data).option(n.OBSERVE) == bytes((9 + i,)) and packet(data).payload == bytes((i,))
 
 
+def test_notifications_of_several_origins_may_overtake_each_other_between_proxy_and_client():
+    """The next hop's Partial IVs say nothing of which is the newer: each origin has an order of its own."""
+    _, outer, data, _, outside = sealed(request([(n.OBSERVE, b""), PATH]))
+    at_proxy, _ = open_request(outside[1], data)
+    answers = [
+        seal_response(at_proxy, response([(n.OBSERVE, b"\x30"), (n.OSCORE, b"")], payload=bytes((i,))))
+        for i in range(3)
+    ]
+    for i in (1, 2, 0):
+        assert packet(open_response(outer, answers[i])).payload == bytes((i,))
+    for data in answers:
+        assert why(open_response, outer, data) == (n.UNAUTHORIZED, "Replay detected")
+
+
 def test_three_layers_and_each_context_found_by_its_kid():
     pairs = [ends(bytes((i,)), bytes((i + 1,)), adjacent=i == 5) for i in (1, 3, 5)]
     contexts = Contexts([server for _, server in pairs])

@@ -387,6 +387,13 @@ def test_pieces_that_may_not_be():
         data = datagram(n.CON, request.code, pair.mid, b"t", options, request.payload[:length])
         back = pair.say(data)
         assert (back.code, back.payload[:5]) == (n.BAD_REQUEST, b"Block"), (num, more, szx, length)
+    for number in (n.BLOCK1, n.BLOCK2):
+        pair.mid += 1
+        data = datagram(
+            n.CON, request.code, pair.mid, b"t", put(request.options, *[(number, b"")] * 2), request.payload
+        )
+        back = pair.say(data)
+        assert (back.code, back.payload[:5]) == (n.BAD_REQUEST, b"Block")
     tags = [(n.REQUEST_TAG, bytes(8))] * 9
     assert pair.say(pieces(request, 700, more=tags)[0]).code == n.BAD_REQUEST
 

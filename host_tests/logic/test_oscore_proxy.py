@@ -45,3 +45,18 @@ def test_more_requests_than_places_for_their_protection():
         assert site.proxy.up.sent()[0].peer == GROUP
     assert codes(*site.ask(CORE)) == [n.SERVICE_UNAVAILABLE]  # these three still get answers
     assert site.gate.unbound == 0 and site.gate.crowded == 1
+
+
+def test_a_proxy_without_keys_relays_more_protected_requests_than_it_keeps_answers():
+    """One that comes again is told by its sequence number, so that a younger request may have its place."""
+    proxy = Proxied(down={"kept_answers": 4})
+    for kind in (n.CON, n.NON):
+        for i in range(12):
+            mid = kind << 8 | i
+            options = [(n.OSCORE, b"\x09\x01\x05"), (n.PROXY_URI, b"coap://192.0.2.5")]
+            sent = proxy.ask(options, kind, n.POST, b"%d" % i, b"sealed", mid=mid)
+            assert sent == [], (kind, i)
+            (forwarded,) = proxy.up.sent()
+            assert proxy.ask(options, kind, n.POST, b"%d" % i, b"sealed", mid=mid) == proxy.up.sent() == []
+            (answer,) = proxy.answer(forwarded.token, forwarded.mid, n.ACK if kind == n.CON else n.NON)
+            assert answer.token == b"%d" % i

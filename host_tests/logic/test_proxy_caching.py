@@ -53,6 +53,22 @@ def test_a_con_request_is_acknowledged_empty_before_its_responses_from_the_cache
     assert len(again) == 1 and again[0].is_empty(n.ACK, 7)
 
 
+def test_what_is_protected_is_stored_for_a_deterministic_request_alone():
+    """(draft-ietf-core-groupcomm-proxy §7.4.1, draft-ietf-core-cacheable-oscore §3)"""
+    oscore = (n.OSCORE, b"\x19\x00\x01\x25\x05")
+    protected = [(n.OSCORE, b""), (n.MAX_AGE, b"\x1e")]
+    deterministic = asking([oscore, (n.REQUEST_HASH, bytes(32))])
+    for options, served in ((asking([oscore]), False), (deterministic, True)):
+        c = Cached()
+        c.fill(options=options, more=[{"options": protected}] * 2, code=n.FETCH, payload=b"sealed")
+        found, sent = c.ask(options, peer=OTHER, code=n.FETCH, payload=b"sealed")
+        assert ([p.payload for p in found], len(sent)) == (([b"21.5"] * 2, 0) if served else ([], 1))
+    assert [p.option(n.OSCORE) for p in found] == [b"", b""] and found[0].option(n.MAX_AGE)[0] < 30
+    assert len(c.ask(deterministic, peer=OTHER, code=n.FETCH, payload=b"other")[1]) == 1
+    options = asking([oscore, (n.REQUEST_HASH, b"\x01" * 32)])
+    assert len(c.ask(options, peer=OTHER, code=n.FETCH, payload=b"sealed", token=b"two")[1]) == 1
+
+
 def test_another_client_that_may_reach_the_group_is_served_too_and_a_stranger_is_not():
     c = Cached()
     c.fill()

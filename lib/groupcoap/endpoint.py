@@ -79,13 +79,12 @@ class Endpoint:
         young = parameters.max_transmit_span + parameters.ack_timeout
         self.kept = Kept(kept_answers, kept_bytes, address_bytes, timers, young)
         self.outgoing = Outgoing(outgoing, max_message + overhead, self._transmit, timers, entropy, parameters)
-        self.routes = bytearray(_ROUTE)
-        self.receive = self._make_receive()
+        self.routes = _ROUTE
+        self.receive = self.make_receive()
         self.gate = None  # an `oscore.gate.Gate`, which is then between the role and the messages
         self.role = self  # until it is given one, it resets requests
         self.keeping = -1  # place in `kept` of the request in hand: who answers it later keeps that answer there
-        self._acked = [None] * _ACKED  # the last requests that were acknowledged by an empty ACK: (peer, Message ID)
-        self._acked_next = 0
+        self._acked = []  # the last requests that were acknowledged by an empty ACK: (peer, Message ID)
         self.faulty = 0  # datagrams that were no CoAP message
         self.unmatched = 0  # responses that nobody waits for
         r = entropy(2)
@@ -150,8 +149,9 @@ class Endpoint:
 
     def acknowledge_request(self, mid, peer):
         """Send an empty ACK for the request of this Message ID, and again when that comes again."""
-        self._acked[self._acked_next] = (peer, mid)
-        self._acked_next = (self._acked_next + 1) % _ACKED
+        if len(self._acked) == _ACKED:
+            self._acked.pop(0)
+        self._acked.append((peer, mid))
         self._send_ack(mid, peer)
 
     def _send_ack(self, mid, peer):
@@ -163,8 +163,9 @@ class Endpoint:
         self.out.begin(_RST, n.EMPTY, buf[2] << 8 | buf[3])
         self.send(peer)
 
-    def _make_receive(self):
-        # `receive`, with what never changes at hand: every datagram passes here, and looking each of these up in the
+    def make_receive(self):
+        """`receive`, to be made anew where `routes` are others."""
+        # With what never changes at hand: every datagram passes here, and looking each of these up in the
         # object takes a tenth of the whole way. As defaults: a closure of more than a few takes heap when it is called.
         m = self.message
 
@@ -247,7 +248,7 @@ class Endpoint:
         # there is a place for them, so that a late copy does not undo a younger request.
         mid = m.mid()
         gate = self.gate
-        protected = gate is not None and m.fields[2] & _OSCORE
+        protected = m.fields[2] & _OSCORE  # for here, or for who is behind this proxy
         if (m.fields[2] & _BLOCKS and continues(m)) or (protected and kind != _CON):
             if not recent(self.recent.table, peer, m.buf, now, 1):
                 self.role.request(m, peer, group, now)

@@ -51,7 +51,7 @@ class GroupObservation(GroupRequest):
         for found in self._rows:
             if found[0] == origin:
                 row = found
-                if not newer(number, row[_NUMBER], row[_AT], now):
+                if not self.protected(m) and not newer(number, row[_NUMBER], row[_AT], now):
                     return
         if row is None:
             row = [origin, number, now, now, 0]

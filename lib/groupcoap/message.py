@@ -26,15 +26,15 @@ _BEFORE = const(9)  # number of the option in front of it
 # 10: the length of the datagram
 _LONGEST = const(11)  # the greatest length that is taken
 
-_REASONS = (
-    "shorter than a header",
-    "version is not 1",
-    "token length above 8 or past the end",
-    "empty message with more than a header",
-    "reserved code class",
-    "payload marker without a payload",
-    "option header, number or length past its bound",
-    "longer than is taken here",
+_REASONS = (  # one text, as each takes heap by itself
+    "shorter than a header"
+    "|version is not 1"
+    "|token length above 8 or past the end"
+    "|empty message with more than a header"
+    "|reserved code class"
+    "|payload marker without a payload"
+    "|option header, number or length past its bound"
+    "|longer than is taken here"
 )
 
 
@@ -63,7 +63,7 @@ class Message:
         self.end = n
         self.path = path = scan(buf, n, self.fields)
         if path < 0:
-            raise FormatError(_REASONS[-1 - path])
+            raise FormatError(_REASONS.split("|")[-1 - path])
         self.code = buf[1]
 
     def type(self):

@@ -47,7 +47,8 @@ class Observation(Request):
             Request.take(self, m, peer, now)
         else:
             number = m.uint()
-            if self.registered and m.type() != n.ACK and not newer(number, self.last, self.at, now):
+            ordered = m.type() == n.ACK or self.protected(m)
+            if self.registered and not ordered and not newer(number, self.last, self.at, now):
                 return
             self.last = number
             self.at = now

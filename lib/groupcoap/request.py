@@ -5,6 +5,8 @@ block-wise transfer is a row of requests under one object, each with a fresh Mes
 slot. All of them hang on a `client.Client`, which knows whose turn it is.
 """
 
+from micropython import const
+
 from . import block, options
 from . import numbers as n
 from .message import insert, uint_bytes
@@ -13,6 +15,7 @@ from .timers import after
 from .tokens import ROW, TOKEN_LENGTH
 from .transfer import CHANGED, Download, Upload
 
+_CHALLENGES = const(4)  # that a request answers where there are proxies on the way
 _RETRY = 500  # ms after which a further block asks again for a place among the Confirmable messages
 _CRITICAL = (n.BLOCK1, n.BLOCK2)  # the critical options that a response may have
 DEFAULT_MAX_AGE = 60  # s (RFC 7252 §5.10.5)
@@ -39,7 +42,8 @@ class Request:
     up = down = None  # Upload, Download
     waiting = outstanding = silent = False
     echo = None  # value of the Echo option to send
-    echoed = False
+    echoed = False  # has it answered a challenge of the server that protects its responses,
+    echoes = 0  # and how many others, by the message that is under way?
     renewals = 2  # how often it is said again under new keys (`oscore.rederive`)
 
     def __init__(self, client, deliver, method, target, peer, pairs, confirmable, proxied=False):
@@ -214,6 +218,7 @@ class Request:
             up.advance()
             up.szx = min(up.szx, szx)
             self.echoed = False
+            self.echoes = 0
         elif m.code == n.CONTINUE:
             self.fail("2.31 for another than a block that others follow", now)
             return True
@@ -253,8 +258,15 @@ class Request:
                 self.end(down.response, now)
         return problem
 
+    def protected(self, m):
+        """Was this response protected end to end? Then it has passed the order that its Partial IV gives."""
+        return self.way is not None and m.security is not None
+
     def challenged(self, m, now):
-        """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)"""
+        """Was this a challenge that the request answers, under new keys or with its Echo value? (RFC 9175 §2.3)
+
+        A server may challenge it once by an Echo, and before it each of a few proxies on the way.
+        """
         if m.code == n.UNAUTHORIZED and self.renewals and getattr(m.security, "again", False):
             self.renewals -= 1
             self.proceed(now)
@@ -262,12 +274,17 @@ class Request:
         if options.valid(m, n.ECHO) < 0:
             return False
         value = bytes(m.value())
-        if m.code != n.UNAUTHORIZED or self.echoed:
+        server = self.protected(m)
+        again = self.echoed if server else self.echoes == (_CHALLENGES if self.proxied else 1)
+        if m.code != n.UNAUTHORIZED or again:
             if not self.proxied:
                 self.client.keep_echo(self.peer, value)
             return False
-        self.echoed = True
-        if self.way is None or m.security is not None:  # else it is the next hop's, which the gate will tell it
+        if server:
+            self.echoed = True
+        else:
+            self.echoes += 1
+        if self.way is None or server:  # else it is the next hop's, which the gate will tell it
             self.echo = value
         self.proceed(now)
         return True

@@ -26,7 +26,6 @@ from .node import Node
 RequestFailed = protocol.RequestFailed
 Response = protocol.Response
 
-_JOBS = 4  # messages that may wait for a signature to be made or checked
 _BACKLOG = 64  # responses that may wait for the program; later ones are counted as lost
 
 
@@ -102,9 +101,11 @@ class Client:
     Group requests leave by `multicast_interface`, the IP of an interface, or for IPv6 its name or number. slots:
     requests open at a time; how: what `client.Client` takes (probing_rate, fetches). Raises OSError where the socket
     cannot be had, ValueError where there is no such interface. Close it with `close`, or use it by `async with`.
+    jobs: protected messages that may wait for their signatures to be made or checked, 1.6 KB each; what comes while
+    there are so many is lost, so that a group of many servers takes more than the 4 that a board has room for.
     """
 
-    def __init__(self, bind="0.0.0.0", multicast_interface=None, multicast_ttl=1, slots=16, **how):
+    def __init__(self, bind="0.0.0.0", multicast_interface=None, multicast_ttl=1, slots=16, jobs=4, **how):
         self.node = Node()
         own = uri.pack(bind, 0)
         self._bytes = len(own)  # of a peer's address
@@ -112,6 +113,7 @@ class Client:
             multicast_interface = uri.ip_bytes(multicast_interface)
         endpoint = self.node.endpoint(own, multicast_interface, multicast_ttl, token_slots=slots, outgoing=slots)
         self._client = protocol.Client(endpoint, **how)
+        self._jobs = jobs
         self._open = []
         self.node.start()
 
@@ -165,7 +167,7 @@ class Client:
 
         endpoint = self._client.endpoint
         if endpoint.gate is None:
-            Asking(endpoint, _JOBS, platform.clock)
+            Asking(endpoint, self._jobs, platform.clock)
         return endpoint.gate
 
     def close_request(self, request):

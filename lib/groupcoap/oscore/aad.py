@@ -14,13 +14,16 @@ def structure(start, *items):
 
     start: the array's head and the elements that never change, encoded; items: byte strings.
     """
-    array = bytearray(start)
+    size = len(start)
     for item in items:
-        head(array, 2, len(item))
-        array.extend(item)
+        size += len(item)
+        size += 1 if len(item) < 24 else 2 if len(item) < 256 else 3
     out = bytearray(_ENCRYPT0)
-    head(out, 2, len(array))
-    out.extend(array)
+    head(out, 2, size)
+    out.extend(start)
+    for item in items:
+        head(out, 2, len(item))
+        out.extend(item)
     return out
 
 

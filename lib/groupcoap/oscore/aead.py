@@ -25,8 +25,8 @@ from ..hot import copy
 from .hot import counters, differ, xor
 
 # COSE algorithms (RFC 9053 §4.2, RFC 9459 §4).
-AES_CCM_16_64_128 = const(10)
-AES_CCM_16_128_128 = const(30)
+_AES_CCM_16_64_128 = const(10)
+_AES_CCM_16_128_128 = const(30)
 A128CTR = const(-65534)
 
 MAX_LENGTH = const(0xFFFF)  # bytes of a message: what CCM's 2-byte length field can say
@@ -39,9 +39,17 @@ _ZERO = bytes(16)
 
 _work = bytearray(_WORK)
 _view = memoryview(_work)
-_views = [_view[:size] for size in range(0, _WORK + 1, 16)]  # made once: a slice would take heap
+_views = [None] * (_WORK // 16 + 1)  # each made once: a slice takes heap
 _block = bytearray(16)  # B_0, then the counter block
 _mask = bytearray(16)  # S_0, which hides the tag
+
+
+def _view_of(count):
+    """The first `count` blocks of `_work`."""
+    view = _views[count]
+    if view is None:
+        view = _views[count] = _view[: count << 4]
+    return view
 
 
 def _crypt(ecb, skip, buf, at, length):
@@ -51,7 +59,7 @@ def _crypt(ecb, skip, buf, at, length):
         size = min(_WORK, skip + end - at)
         count = size + 15 >> 4
         counters(_work, count, _block)
-        view = _views[count]
+        view = _view_of(count)
         ecb.encrypt(view, view)
         if skip:
             copy(_mask, 0, _work, 0, 16)
@@ -93,7 +101,7 @@ class Ccm:
     key: 16 bytes (or 32). tag_length: 4, 6, … 16 bytes. nonce_length: 7 to 13 bytes. ValueError otherwise.
     """
 
-    identifier = AES_CCM_16_64_128
+    identifier = _AES_CCM_16_64_128
     key_length = 16
     nonce_length = 13
     tag_length = 8
@@ -178,7 +186,7 @@ class Ccm:
             to = _pad(_feed(cbc, 18, aad, 0, size))
         to = _pad(_feed(cbc, to, buf, start, length))
         if to:
-            view = _views[to >> 4]
+            view = _view_of(to >> 4)
             cbc.encrypt(view, view)
         copy(last, 0, _work, (to or _WORK) - 16, 16)
         self._cbc = cbc
@@ -187,7 +195,7 @@ class Ccm:
 class Ccm128(Ccm):
     """AES-CCM-16-128-128: the same with a tag of 16 bytes."""
 
-    identifier = AES_CCM_16_128_128
+    identifier = _AES_CCM_16_128_128
     tag_length = 16
 
 

@@ -127,7 +127,7 @@ class Asking:
             return self._go(way, exchange, self._outer, hop, peer, sending, slot)
         job = self._jobs.take()
         if job is not None:
-            job.exchange, job.work = self._jobs.begin(job, way.start, m, job.out)
+            job.exchange, job.work = way.start(m, job.out)
             job.sealing = job.work
             job.layers = (way, hop)
             job.peer = peer
@@ -243,7 +243,7 @@ class Asking:
         job.layers = layers
         job.ready = self._response_checked
         try:
-            job.work = job.opening = self._jobs.begin(job, layers[-1].open, job.message)
+            job.work = job.opening = layers[-1].open(job.message)
         except Rejected:
             self.refused += 1
             return False

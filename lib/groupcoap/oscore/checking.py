@@ -96,7 +96,7 @@ class Checking:
             job.copy(m, peer)
             job.slot = slot
             job.ready = ready
-            job.work = job.opening = self._jobs.begin(job, begin, job.message)
+            job.work = job.opening = begin(job.message)
             if self._jobs.run(job, self._now if self._clock is None else self._clock()) is not None:
                 return
         self.crowded += 1

@@ -27,7 +27,7 @@ from .kdf import hkdf
 from .opening import DONE, Opening
 from .window import Window
 
-MAX_ID_CONTEXT = const(128)  # bytes, so that an option's value keeps within 255
+_MAX_ID_CONTEXT = const(128)  # bytes, so that an option's value keeps within 255
 
 
 def derive(master_secret, master_salt, identifier, id_context, alg, kind, length):
@@ -82,8 +82,8 @@ class Context:
             raise ValueError("sender_id equals recipient_id: expected two that differ")
         if not master_secret:
             raise ValueError("master_secret is empty: expected 16 bytes or more")
-        if id_context is not None and len(id_context) > MAX_ID_CONTEXT:
-            raise ValueError("id_context of %d bytes: expected at most %d" % (len(id_context), MAX_ID_CONTEXT))
+        if id_context is not None and len(id_context) > _MAX_ID_CONTEXT:
+            raise ValueError("id_context of %d bytes: expected at most %d" % (len(id_context), _MAX_ID_CONTEXT))
         self.name = name
         self.sender_id = bytes(sender_id)
         self.recipient_id = bytes(recipient_id)

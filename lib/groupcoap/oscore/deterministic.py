@@ -27,8 +27,6 @@ _MAX_AGE = const(60)  # s: the default (RFC 7252 §5.10.5)
 
 def seal_request(group, m, out, relayed, observe):
     """As `Group.seal_request` to DETERMINISTIC (§3.4.2). ValueError where m does more than read."""
-    if group.deterministic_id is None or group.deterministic_key is None:
-        raise ValueError("group %s: no Deterministic Client" % group.name)
     if m.code not in (n.GET, n.FETCH) or m.find(n.REQUEST_HASH) >= 0:
         raise ValueError("a deterministic request is a GET or FETCH without Request-Hash")
     kid = group.deterministic_id

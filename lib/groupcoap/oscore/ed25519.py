@@ -9,10 +9,22 @@ depends on how many words they have, and so is all arithmetic without Viper.
 
 from .curve import edwards
 from .curve.edwards import L
-from .curve.hot import workspace
+from .curve.hot import VIPER, workspace
 from .sha512 import Sha512, sha512
 
 _SLICE = 1024  # bytes hashed in a step
+_areas = []  # the work area that is in nobody's hands: 3.4 KB in one piece, which later might not be there
+
+
+def area():
+    """A work area, for `give_back`."""
+    return _areas.pop() if _areas else workspace(edwards.MULTIPLES_SLOTS)
+
+
+def give_back(work):
+    """Let others have this work area; without Viper it is a list of integers, which take more than they are worth."""
+    if VIPER and not _areas:
+        _areas.append(work)
 
 
 class Steps:
@@ -31,12 +43,11 @@ def _hashed(parts):
     state = Sha512()
     room = _SLICE
     for part in parts:
-        part = memoryview(part)
         length = len(part)
         at = 0
         while at < length:
             end = min(at + room, length)
-            state.update(part[at:end])
+            state.update(part if end - at == length else memoryview(part)[at:end])
             room -= end - at
             at = end
             if not room:
@@ -76,9 +87,10 @@ class Key(Steps):
             finish(self)
 
     def _work(self):
-        work = workspace(edwards.SLOTS)
+        work = area()
         yield from edwards.multiply_base(work, int.from_bytes(self.x25519, "little"))
         self.public = yield from edwards.encoded(work)
+        give_back(work)
 
 
 class PublicKey(Steps):
@@ -93,18 +105,24 @@ class PublicKey(Steps):
             raise ValueError("a public key has 32 bytes")
         self.data = bytes(data)
         self.points = None
-        self._steps = self._work()
+        self._steps = None  # to be begun when it is needed, as what is begun takes more heap than the point
         if at_once:
             while not self.points:
                 self.step()
+            self._steps = None
+
+    def step(self):
+        if self._steps is None:
+            self._steps = self._work()
+        return Steps.step(self)
 
     def _work(self):
-        work = workspace(edwards.SLOTS)
-        point = yield from edwards.decoded(work, self.data)
-        self.points = point
-        work = None  # not kept until the first verification
-        yield
-        self.points = yield from edwards.apart(workspace(edwards.SLOTS + 9), point)
+        work = area()
+        if not self.points:
+            self.points = yield from edwards.decoded(work, self.data)
+            yield
+        self.points = yield from edwards.apart(work, self.points)
+        give_back(work)
 
 
 class Signing(Steps):
@@ -121,9 +139,10 @@ class Signing(Steps):
         while not key.step():
             yield
         r = yield from _hashed((key.prefix,) + parts)
-        work = workspace(edwards.SLOTS)
+        work = area()
         yield from edwards.multiply_base(work, r)
         encoded = yield from edwards.encoded(work)
+        give_back(work)
         k = yield from _hashed((encoded, key.public) + parts)
         s = (r + k * int.from_bytes(key.x25519, "little")) % L
         self.signature = encoded + s.to_bytes(32, "little")
@@ -154,9 +173,10 @@ class Verification(Steps):
             return
         r = signature[:32]
         k = yield from _hashed((r, key.data) + parts)
-        work = workspace(edwards.MULTIPLES_SLOTS)
+        work = area()
         yield from edwards.multiply_both(work, key.points, k, s)
         encoded = yield from edwards.encoded(work)
+        give_back(work)
         self.valid = encoded == r
 
 

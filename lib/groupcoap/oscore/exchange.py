@@ -35,6 +35,16 @@ class Exchange:
     group mode be in pairwise mode.
     """
 
+    # What most never have is here until it is set: an instance with more attributes than few takes 400 bytes.
+    observe = None
+    outer_observe = own_piv = pairwise = False
+    fresh = True
+    window = None  # the one that the request's number belongs to
+    request_hash = None  # of a deterministic request
+    inner_observe = False  # has a deterministic request an inner Observe option alone?
+    _answered = False
+    _windows = None
+    _oldest = None  # one bit a server: has its response without Partial IV come?
     outer_blocks = None  # of a request with an outer Block option: what it says of its answers (outer_blocks.Pieces)
 
     def __init__(self, context, mode, kid, piv, gid=None, member=None, servers=1):
@@ -45,18 +55,7 @@ class Exchange:
         self.gid = gid
         self.member = member
         self.name = context.name if member is None else member.name
-        self.observe = None
-        self.outer_observe = False
-        self.fresh = True
-        self.own_piv = False
-        self.pairwise = False
-        self.window = None  # the one that the request's number belongs to
-        self.request_hash = None  # of a deterministic request
-        self.inner_observe = False  # has a deterministic request an inner Observe option alone?
-        self._answered = False
         self._servers = servers
-        self._windows = None
-        self._oldest = None  # one bit a server: has its response without Partial IV come?
 
     # The server's side
 

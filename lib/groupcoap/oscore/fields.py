@@ -10,7 +10,6 @@ from ..message import encoded, insert, with_options
 from ..options import table
 from .classes import CLASS_E, CLASS_I, class_of, is_proxied, outer_stays, specified
 from .errors import Rejected
-from .target import is_named, split
 
 
 def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inner=None):
@@ -28,7 +27,9 @@ def compose(m, out, code, put, adjacent=False, relayed=False, observe=True, inne
     what is relayed.
     """
     request = m.code < 32
-    if request and not adjacent and is_named(m):
+    if request and not adjacent and m.seen() >> 29 == 1 and (m.find(n.PROXY_URI) >= 0 or m.find(n.PROXY_CRI) >= 0):
+        from .target import split  # what few need, and URIs with it
+
         outer, inner = split(m)
         put = with_options(put, outer)
     out.begin(m.type(), code, m.mid(), m.buf, 4, m.buf[0] & 15)

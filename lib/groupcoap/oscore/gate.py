@@ -18,6 +18,7 @@ _OSCORE = const(1 << 9)
 _BLOCKS = const(1 << 23 | 1 << 27)
 _CON = const(0)
 _ONCE = const(1)  # see `endpoint`
+_HEAD = const(12)  # bytes
 _LAYERS = const(2)  # that are taken off a request (draft-ietf-core-oscore-capable-proxies §2.1)
 _PROXY = (n.PROXY_URI, n.PROXY_SCHEME, n.PROXY_CRI, n.PROXY_SCHEME_NUMBER)
 _STALE = ((n.MAX_AGE, b""),)  # an error of the protection is not to be cached (RFC 8613 §8.2)
@@ -26,8 +27,10 @@ _LATER = ((n.MAX_AGE, b"\x05"),)  # s after which a request that there was no pl
 
 class _Head:
     # The header and token of a request, as much of a Message as a role needs to find it by.
-    def __init__(self):
-        self.buf = bytearray(12)
+    buf = bytearray(_HEAD)
+
+
+_head = _Head()
 
 
 def _names(layers):
@@ -68,10 +71,12 @@ class Gate(Asking):
         self.unbound = 0  # responses that were not sent, since it is not known how they are to be protected
         self._in_pieces = None  # an `outer_blocks.Pieces`, from the first outer Block option on
         self._peers = [None] * exchanges  # of the requests
-        self._heads = [_Head() for _ in range(exchanges)]
+        self._heads = bytearray(_HEAD * exchanges)  # their headers and tokens
         self._bound = [()] * exchanges  # the Exchanges that answers go through, innermost first
         endpoint.role = self
+        endpoint.routes = bytearray(endpoint.routes)
         endpoint.routes[n.FETCH] = _ONCE  # a protected one that comes again would be a replay: its answer is kept
+        endpoint.receive = endpoint.make_receive()
 
     def request(self, m, peer, group, now):
         """Take a request (Endpoint's role)."""
@@ -137,7 +142,7 @@ class Gate(Asking):
             job.layers = layers
             job.ready = self._opened
             try:
-                job.work = job.opening = self._jobs.begin(job, self.contexts.open_request, job.message)
+                job.work = job.opening = self.contexts.open_request(job.message)
             except Rejected as e:
                 self.refused += 1
                 return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
@@ -221,25 +226,28 @@ class Gate(Asking):
             if place < 0 and self._peers[i] is None:
                 place = i
         for i in range(len(self._peers)):
-            if place < 0 and not self.role.holds(self._heads[i], self._peers[i]):
-                place = i
+            if place < 0:
+                copy(_Head.buf, 0, self._heads, _HEAD * i, _HEAD)
+                if not self.role.holds(_head, self._peers[i]):
+                    place = i
         for i in range(len(self._peers)):
             if place < 0 and layers and not self._bound[i]:  # one that anybody could have sent: it has no answer then
                 place = i
         if place < 0:
             self.crowded += 1
             return False
-        copy(self._heads[place].buf, 0, m.buf, 0, 4 + (m.buf[0] & 15))
+        copy(self._heads, _HEAD * place, m.buf, 0, 4 + (m.buf[0] & 15))
         self._peers[place] = peer
         self._bound[place] = layers
         return True
 
     def _find(self, peer, buf):
         length = buf[0] & 15
+        heads = self._heads
         for i in range(len(self._peers)):
             if self._peers[i] == peer:
-                head = self._heads[i].buf
-                if head[0] & 15 == length and same(head, 4, buf, 4, length):
+                at = _HEAD * i
+                if heads[at] & 15 == length and same(heads, at + 4, buf, 4, length):
                     return i
         return -1
 
@@ -277,7 +285,7 @@ class Gate(Asking):
             return self._outwards(layers, self._outer, peer, sending, keeping)
         job = self._jobs.take()
         if job is not None:
-            job.work = job.sealing = self._jobs.begin(job, exchange.seal, m, job.out)
+            job.work = job.sealing = exchange.seal(m, job.out)
             job.layers = layers
             job.peer = peer
             job.sending = sending

@@ -8,7 +8,7 @@ anew for a message of another member than the last: 16 bytes of key a member are
 from micropython import const
 
 from .. import numbers as n
-from . import aad, countersign, deterministic, option
+from . import aad, countersign, option
 from .aead import algorithm
 from .context import derive, outer_code
 from .credential import MAX_LENGTH, public_key_of
@@ -21,9 +21,9 @@ from .opening import DONE
 from .window import Window
 from .x25519 import Agreement, from_ed25519, secret_of
 
-EDDSA = const(-8)
-ECDH_SS_HKDF_256 = const(-27)
-MAX_GID = const(32)  # bytes
+_EDDSA = const(-8)
+_ECDH_SS_HKDF_256 = const(-27)
+_MAX_GID = const(32)  # bytes
 
 _NO_SUCH_MODE = "Mode of Group OSCORE not supported"
 
@@ -37,17 +37,19 @@ class Member:
     freshness (§9).
     """
 
+    # Heap only for those from whom something has come.
+    number = 0  # in the group's list
+    window = None
+    key = None  # Recipient Key
+    agreement = None  # in work
+    secret = None  # Diffie-Hellman's
+    pairwise_sender_key = pairwise_recipient_key = None
+
     def __init__(self, name, id, credential, at_once=True):
         self.name = name
         self.id = bytes(id)
         self.credential = bytes(credential)
         self.point = PublicKey(public_key_of(credential), at_once)
-        self.number = 0  # in the group's list
-        self.window = None
-        self.key = None  # Recipient Key
-        self.agreement = None  # in work
-        self.secret = None  # Diffie-Hellman's
-        self.pairwise_sender_key = self.pairwise_recipient_key = None
 
 
 class Group:
@@ -79,12 +81,12 @@ class Group:
         sequence,
         aead=10,
         group_encryption=10,
-        signature=EDDSA,
-        key_agreement=ECDH_SS_HKDF_256,
+        signature=_EDDSA,
+        key_agreement=_ECDH_SS_HKDF_256,
         window=32,
         deterministic_id=None,
     ):
-        for number, known in ((signature, EDDSA), (key_agreement, ECDH_SS_HKDF_256)):
+        for number, known in ((signature, _EDDSA), (key_agreement, _ECDH_SS_HKDF_256)):
             if number is not None and number != known:
                 raise ValueError("group %s: COSE algorithm %s: expected %d or none" % (name, number, known))
         self.name = name
@@ -110,7 +112,12 @@ class Group:
         self.common_iv = self._derive(b"", "IV", max([each.nonce_length for each in used]))
         self.signature_key = self._derive(b"", "SEKey", self._main.key_length) if self.has_group_mode else None
         self._sender_key = None if sender_id is None else self._key_of(self.sender_id)
-        self.deterministic_key = None if deterministic_id is None else self._key_of(self.deterministic_id)
+        self.deterministic_key = None
+        if deterministic_id is not None:
+            from . import deterministic
+
+            self._deterministic = deterministic
+            self.deterministic_key = self._key_of(self.deterministic_id)
         self._sealing = self._opening = (None, None, None)  # the last class, key and cipher
         self._by_id = {}
         for number in range(len(members)):
@@ -128,8 +135,8 @@ class Group:
             raise ValueError("group %s: aead does not authenticate: expected 10 or 30" % name)
         if not master_secret:
             raise ValueError("group %s: master_secret is empty: expected 16 bytes or more" % name)
-        if not 1 <= len(self.gid) <= MAX_GID:
-            raise ValueError("group %s: gid of %d bytes, expected 1 to %d" % (name, len(self.gid), MAX_GID))
+        if not 1 <= len(self.gid) <= _MAX_GID:
+            raise ValueError("group %s: gid of %d bytes, expected 1 to %d" % (name, len(self.gid), _MAX_GID))
         if not 1 <= len(self.manager_credential) <= MAX_LENGTH:
             raise ValueError("group %s: manager_credential: expected 1 to %d bytes" % (name, MAX_LENGTH))
         if (self.sender_id is None) != (self.key is None):
@@ -171,7 +178,9 @@ class Group:
         that this group has not.
         """
         if to == DETERMINISTIC:
-            return deterministic.seal_request(self, m, out, relayed, observe)
+            if self.deterministic_key is None:
+                raise ValueError("group %s: no Deterministic Client" % self.name)
+            return self._deterministic.seal_request(self, m, out, relayed, observe)
         self._may_send(PAIRWISE if to is not None else GROUP)
         mode, servers = (GROUP, len(self.members)) if to is None else (PAIRWISE, 1)
         piv = option.piv_bytes(self.sequence.take())
@@ -194,7 +203,7 @@ class Group:
         piv = exchange.response_piv(m, cacheable)
         value = option.encode(piv, None, kid, mode == GROUP)
         if cacheable:
-            start = deterministic.compose_response(exchange, m, out, value, relayed)
+            start = self._deterministic.compose_response(exchange, m, out, value, relayed)
         else:
             start = compose(m, out, outer_code(m, m.find(n.OBSERVE) >= 0), ((n.OSCORE, value),), False, relayed)
         if piv is None:
@@ -208,7 +217,7 @@ class Group:
         if kid_context != self.gid:
             raise no_context()
         if not group and kid == self.deterministic_id and m.find(n.REQUEST_HASH) >= 0:
-            return deterministic.open_request(self, m, piv)
+            return self._deterministic.open_request(self, m, piv)
         mode = self._mode(group)
         member = self._member(kid)
         exchange = Exchange(self, mode, kid, piv, kid_context, member)

@@ -11,7 +11,7 @@ from ..hot import copy
 from ..message import Message, Writer
 from ..timers import after, elapsed
 
-SLICE = const(20)  # ms
+_SLICE = const(20)  # ms
 _MASK = const(0x3FFFFFFF)
 
 
@@ -30,7 +30,7 @@ class Job:
         self.peer = self.layers = self.sending = self.verdict = None
         self.group = self.turn = 0
         self.slot = self.keeping = -1
-        self.taken = False
+        self.taken = self.dropped = False
 
     def copy(self, m, peer, group=0):
         """Keep this message."""
@@ -55,20 +55,13 @@ class Jobs:
         self._turn = self._done = 0  # of the last one that was begun, that was finished
 
     def take(self):
-        """A free place, or None. Whether the last one is good for what is to be done there is told by `run`."""
+        """A free place, or None. It is taken from `run` on, so that what fails before that leaves it free; and whether
+        the last one is good for what is to be done there is told by `run`."""
         for job in self._jobs:
             if not job.taken:
-                job.taken = True
+                job.free()
                 return job
         return None
-
-    def begin(self, job, make, *of):
-        """What make(*of) gives, for this job; the place is free again where it raises."""
-        try:
-            return make(*of)
-        except Exception as e:
-            job.free()
-            raise e
 
     def run(self, job, now):
         """Step job.work until it is done, then call job.ready(job, now), at once where that takes no longer than a
@@ -76,6 +69,7 @@ class Jobs:
         if not job.work.slow:
             while not job.work.step():
                 pass
+            job.taken = True
             job.ready(job, now)
             return True
         if job is self._jobs[-1]:
@@ -83,10 +77,18 @@ class Jobs:
             return None
         self._turn = turn = self._turn + 1 & _MASK
         job.turn = turn
+        job.taken = True
         self._queue.append(job)
         if len(self._queue) == 1:
             self._work(now)
         return elapsed(self._done, turn) >= 0
+
+    def cancel(self, owner, ref):
+        """What this owner sends under this reference is not to be sent any more."""
+        for job in self._queue:
+            if job.sending is not None and job.sending[0] is owner and job.sending[1] == ref:
+                job.sending = None
+                job.dropped = True
 
     def _slice(self, _, now):
         self._work(now)
@@ -97,7 +99,7 @@ class Jobs:
         while self._queue:
             job = self._queue[0]
             while not self._step(job, now):
-                if clock is not None and elapsed(clock(), start) >= SLICE:
+                if clock is not None and elapsed(clock(), start) >= _SLICE:
                     self._timers.set(self._timer, after(now, 1))  # others first
                     return
             self._queue.pop(0)
@@ -114,10 +116,13 @@ class Jobs:
     def _step(self, job, now):
         try:
             return job.work.step()
-        except Exception as e:  # there was no heap for it: it is over, and the next has its turn
+        except Exception as e:  # no heap: this one is lost, and those behind it are not
+            sending = job.sending
             self._queue.pop(0)
             self._done = job.turn
             job.free()
             if self._queue:
                 self._timers.set(self._timer, after(now, 1))
+            if sending is not None:
+                sending[0].message_failed(sending[1], False, now)
             raise e

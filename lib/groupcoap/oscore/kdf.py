@@ -11,7 +11,9 @@ from micropython import const
 from .hot import differ, xor
 
 _BLOCK = const(64)  # bytes that SHA-256 takes at once
-HASH_LENGTH = const(32)
+_HASH_LENGTH = const(32)
+_INNER = b"\x36" * _BLOCK
+_TO_OUTER = bytes((0x36 ^ 0x5C,)) * _BLOCK
 
 
 def equal(a, b):
@@ -23,13 +25,12 @@ def hmac_sha256(key, *parts):
     """The HMAC (32 bytes) of the byte strings in `parts`, one behind the other."""
     if len(key) > _BLOCK:
         key = hashlib.sha256(key).digest()
-    pad = bytearray(b"\x36" * _BLOCK)
+    pad = bytearray(_INNER)
     xor(pad, 0, key, 0, len(key))
     inner = hashlib.sha256(pad)
     for part in parts:
         inner.update(part)
-    pad = bytearray(b"\x5c" * _BLOCK)
-    xor(pad, 0, key, 0, len(key))
+    xor(pad, 0, _TO_OUTER, 0, _BLOCK)
     outer = hashlib.sha256(pad)
     outer.update(inner.digest())
     return outer.digest()
@@ -42,14 +43,14 @@ def hkdf_extract(salt, ikm):
 
 def hkdf_expand(prk, info, length):
     """HKDF-Expand (RFC 5869 §2.3): `length` bytes. ValueError above 255 * 32 bytes, or below 0."""
-    if not 0 <= length <= 255 * HASH_LENGTH:
+    if not 0 <= length <= 255 * _HASH_LENGTH:
         raise ValueError("HKDF of %d bytes: expected 0 to 8160" % length)
     okm = bytearray(length)
     block = b""
     at = 0
     while at < length:
-        block = hmac_sha256(prk, block, info, bytes((at // HASH_LENGTH + 1,)))
-        piece = min(HASH_LENGTH, length - at)
+        block = hmac_sha256(prk, block, info, bytes((at // _HASH_LENGTH + 1,)))
+        piece = min(_HASH_LENGTH, length - at)
         okm[at : at + piece] = block[:piece]
         at += piece
     return bytes(okm)

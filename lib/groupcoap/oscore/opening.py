@@ -119,15 +119,16 @@ class Opening:
     def _notification(self, value):
         """Check the response's place among the others: the value of its Observe option for the client, or -1.
 
-        That value is the Partial IV's three low bytes (RFC 8613 §4.1.3.5.2), 0 for a response without one.
+        That value is the Partial IV's three low bytes (RFC 8613 §4.1.3.5.2); for a response without one, which is the
+        oldest, what comes before 0. Those that a next hop relays may be of several origins, which nobody puts in order.
         """
         exchange = self.exchange
         if value >= 0 and exchange.observe is None:
             raise undecrypted()  # a notification that nobody asked for
-        self._check_replay(value >= 0)
+        self._check_replay(value >= 0 and not exchange.context.adjacent)
         if value < 0:
             return -1
-        return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0
+        return int.from_bytes(self.piv[-3:], "big") if self.piv is not None else 0xFFFFFF
 
     def probe(self):
         """Raises Rejected if the ciphertext is not authentic; what it says is not kept."""

@@ -6,7 +6,7 @@ context, the kid up to the end. Where all flags are zero, the value is empty.
 
 from micropython import const
 
-MAX_PIV = const(5)  # bytes
+_MAX_PIV = const(5)  # bytes
 
 _GROUP = const(0x20)
 _CONTEXT = const(0x10)
@@ -50,7 +50,7 @@ def parse(value):
     flags = value[0]
     size = flags & _PIV
     at = 1 + size
-    if not flags or flags & _RESERVED or size > MAX_PIV or at > len(value) or size > 1 and not value[1]:
+    if not flags or flags & _RESERVED or size > _MAX_PIV or at > len(value) or size > 1 and not value[1]:
         raise ValueError("flags or Partial IV of an OSCORE option")
     piv = value[1:at] if size else None
     kid_context = None

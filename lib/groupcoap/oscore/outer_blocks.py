@@ -70,8 +70,8 @@ class Pieces:
 
         The message is good until the next call.
         """
-        up = block.read(m, n.BLOCK1)
-        down = block.read(m, n.BLOCK2)
+        up = _read(m, n.BLOCK1)
+        down = _read(m, n.BLOCK2)
         if up == -2 or down == -2:
             return None, _bad(b"Block1 or Block2 with a value that it may not have")
         key = _key(m, peer)
@@ -241,6 +241,12 @@ class Pieces:
         place = self._requests[i] if i < count else self._answers[i - count]
         place.key = place.pairs = None
         self._timers.stop(self._first + i)
+
+
+def _read(m, number):
+    # As `block.read`, but the option comes at most once (RFC 7959 §2.1).
+    value = block.read(m, number)
+    return -2 if value >= 0 and m.step() == number else value
 
 
 def _key(m, peer):

@@ -3,6 +3,7 @@
 On a VM with Viper a block is done on 32-bit halves, without heap and without branches on the data.
 """
 
+from ..hot import copy
 from .curve.hot import sha512_block, sha512_digest, sha512_start
 
 _INITIAL = (
@@ -57,7 +58,7 @@ class Sha512:
         at = 0
         if have:
             at = min(128 - have, length)
-            self._rest[have : have + at] = data[:at]
+            copy(self._rest, have, data, 0, at)
             if have + at < 128:
                 return
             sha512_block(self._state, _CONSTANTS, self._rest, 0)
@@ -65,7 +66,7 @@ class Sha512:
             sha512_block(self._state, _CONSTANTS, data, at)
             at += 128
         if at < length:
-            self._rest[: length - at] = data[at:]
+            copy(self._rest, 0, data, at, length - at)
 
     def digest(self):
         """The 64 bytes. Nothing may follow."""

@@ -6,11 +6,6 @@ from .. import numbers as n
 from .. import uri
 
 
-def is_named(m):
-    """Has this request an option that names its whole target?"""
-    return m.seen() >> 29 == 1 and (m.find(n.PROXY_URI) >= 0 or m.find(n.PROXY_CRI) >= 0)
-
-
 def split(m):
     """What stands for Proxy-Uri or Proxy-Cri of m: a list of outer options and one of inner ones, (number, bytes).
 

@@ -7,8 +7,8 @@ time depends on how many words an integer has.
 from micropython import const
 
 from .curve.field import ONE, POWER, P, power
-from .curve.hot import load, run, swap, value, workspace
-from .ed25519 import Steps, finish
+from .curve.hot import load, run, swap, value
+from .ed25519 import Steps, area, finish, give_back
 
 _A24 = b"\x41\xdb\x01" + bytes(29)  # 121665
 _NINE = b"\x09" + bytes(31)
@@ -17,7 +17,6 @@ _MUL, _SQUARES, _ADD, _SUB, _MOVE = const(0), const(1), const(2), const(3), cons
 _X1, _X2, _Z2, _X3, _Z3 = const(0), const(1), const(2), const(3), const(4)
 _A, _B, _C, _E, _CONSTANT = const(5), const(6), const(7), const(8), const(9)
 _POWER = const(5)  # five slots for `power`, those of _A to _CONSTANT
-_SLOTS = const(10)
 
 # One step of RFC 7748's ladder: 10 multiplications.
 _STEP = bytes((
@@ -69,7 +68,7 @@ class Agreement(Steps):
         k[31] = k[31] & 127 | 64
         u = bytearray(u)
         u[31] &= 127
-        work = workspace(_SLOTS)
+        work = area()
         load(work, _X1, u, 0)
         load(work, _X2, ONE, 0)
         load(work, _Z2, bytes(32), 0)
@@ -89,6 +88,7 @@ class Agreement(Steps):
         run(work, _TO_POWER, 0, 4)
         yield from power(work, _POWER)
         secret = _quotient(work)
+        give_back(work)
         if secret == bytes(32):
             raise ValueError("a public key of small order")
         self.secret = secret
@@ -123,11 +123,13 @@ def from_ed25519(data):
     y[31] &= 127
     if int.from_bytes(y, "little") >= P or y == ONE:
         raise ValueError("not a public key")
-    work = workspace(_SLOTS)
+    work = area()
     load(work, _X1, y, 0)
     load(work, _X3, ONE, 0)
     run(work, _MONTGOMERY, 0, 8)
     run(work, _TO_POWER, 0, 4)
     for _ in power(work, _POWER):
         pass
-    return _quotient(work)
+    found = _quotient(work)
+    give_back(work)
+    return found

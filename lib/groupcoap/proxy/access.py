@@ -54,7 +54,8 @@ class AllowList:
 
     def __init__(self, clients):
         self.clients = clients
-        self._by_name = {client.name: client for client in clients}
+        self._by_name = {client.name: client for client in clients if isinstance(client.name, str)}
+        self._by_ip = {client.name: client for client in clients if not isinstance(client.name, str)}
         self.groups = any(client.groups for client in clients)  # is any group enabled at all?
         self.reasons = {}  # why requests were refused: how many, by a word
 
@@ -62,4 +63,4 @@ class AllowList:
         """The `Client` who has sent the request m, or None."""
         if m.security is not None:
             return self._by_name.get(m.security.name)
-        return self._by_name.get(peer[:-2])
+        return self._by_ip.get(peer[:-2])

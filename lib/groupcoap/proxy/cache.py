@@ -98,13 +98,16 @@ class Cache:
     def digest(self, m, salt=b""):
         """The Cache-Key of the request m, as it goes to the servers: 12 bytes; None where it is to have no cache.
 
-        Of Multicast-Signaling its presence counts. salt (up to 255 bytes): what else makes responses differ.
+        Of Multicast-Signaling its presence counts. salt (up to 255 bytes): what else makes responses differ. Of the
+        requests that are protected end to end only the deterministic ones come again as they are
+        (draft-ietf-core-cacheable-oscore §3): they have Request-Hash.
         """
         if m.code != n.GET and m.code != n.FETCH or options.uint(m, n.BLOCK2, 0) > 15:
             return None
-        for number in (n.OSCORE, n.BLOCK1, n.NO_RESPONSE):
-            if m.find(number) >= 0:
-                return None
+        if m.find(n.BLOCK1) >= 0 or m.find(n.NO_RESPONSE) >= 0:
+            return None
+        if m.find(n.OSCORE) >= 0 and m.find(n.REQUEST_HASH) < 0:
+            return None
         body = m.payload() if m.code == n.FETCH else b""
         h = hashlib.sha256(self._secret)
         h.update(bytes((m.code, len(salt), len(body) >> 8, len(body) & 255)))

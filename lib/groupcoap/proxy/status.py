@@ -22,10 +22,10 @@ _LISTED = const(32)  # exchanges, or clients, at most: about 80 bytes each
 class Status:
     """proxies: the roles of the client-facing endpoints, the first of which has /.proxy/status; clock() gives the time
     now, ms; lost() how many datagrams the network's buffers have lost, or None where that is not known. served: is
-    there such a resource, or is it for `read` alone? gates: what protects messages, with counters."""
+    there such a resource, or is it for `read` alone? security(): what else is told, of what protects messages."""
 
-    def __init__(self, proxies, clock, lost=None, served=True, gates=()):
-        self._gates = gates
+    def __init__(self, proxies, clock, lost=None, served=True, security=None):
+        self._security = security
         self._proxies = proxies
         self._clock = clock
         self._lost = lost
@@ -89,7 +89,7 @@ class Status:
         yield "clients", proxy.access.clients[:_LISTED]
         yield "reasons", dict(proxy.access.reasons)
         yield "refusals", self._refusals()
-        if self._gates:
+        if self._security:
             yield "security", self._security()
         yield "unusable", relay.refused_responses
         yield "exchanges", [slot for slot in range(len(relay.kinds)) if relay.kinds[slot]][:_LISTED]
@@ -101,12 +101,6 @@ class Status:
             yield "observations", len(relay.observations)
         if relay.aggregation is not None:
             yield "aggregated_lost", relay.aggregation.collections.dropped
-
-    def _security(self):
-        counts = {}
-        for name in ("unbound", "refused", "invalid", "crowded", "unprotected"):
-            counts[name] = sum([getattr(gate, name, 0) for gate in self._gates])
-        return counts
 
     def _refusals(self):
         refusals = {}
