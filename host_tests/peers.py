@@ -246,6 +246,9 @@ class HeapNode:
             assert waiting, f"the node did not become ready:\n{self._stdout.read_text()}{self.stderr()}"
             time.sleep(0.005)
 
+    def stdout(self):
+        return self._stdout.read_text(errors="replace")
+
     def stderr(self):
         return self._stderr.read_text(errors="replace")
 

@@ -84,6 +84,18 @@ def test_another_client_cannot_have_the_answers_to_a_request_protected_for_itsel
     assert pair.items[-1].payload == b"22"
 
 
+def test_strangers_leave_places_to_who_is_protected():
+    pair = both_kinds()
+    membership = pair.server.join(10000)
+    for i in range(16):
+        pair.server_port.deliver(datagram(n.NON, n.GET, 1000 + i, b"%02d" % i, OPEN), CLIENT, membership)
+    assert pair.server_port.receive(datagram(n.NON, n.GET, 77, b"more", OPEN), CLIENT)[0].code == n.SERVICE_UNAVAILABLE
+    pair.ask(observe=True)
+    assert pair.items[0].payload == b"21.5" and pair.gate.crowded == 1
+    pair.wire.advance(200000)
+    assert len(pair.server_port.sent()) == 15 and pair.gate.unbound == 1
+
+
 def test_once_the_answers_are_there_a_token_may_be_anybodys():
     pair = both_kinds()
     asked = pair.ask()[0]

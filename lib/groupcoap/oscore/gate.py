@@ -239,6 +239,9 @@ class Gate(Asking):
                 copy(_Head.buf, 0, self._heads, _HEAD * i, _HEAD)
                 if not self.role.holds(_head, self._peers[i]):
                     place = i
+        for i in range(len(self._peers)):
+            if place < 0 and layers and not self._bound[i]:  # one that anybody could have sent: it has no answer then
+                place = i
         if place < 0:
             self.crowded += 1
             return False
