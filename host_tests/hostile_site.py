@@ -12,7 +12,7 @@ MEMBERS = {"kitchen": "01", "hall": "02", "attic": "03", "loft": "04", "yard": "
 MEMBERS["bob"] = "26"
 MODES = ["oscore", "group", "pairwise", "deterministic"]
 TEMP = path("temp")
-MORE_HEAP = 4096  # bytes: room for what the VM keeps of the last messages
+MORE_HEAP = 8192  # bytes, after some 2,000 datagrams: room for what the VM and the tables of addresses keep
 
 
 class Site:

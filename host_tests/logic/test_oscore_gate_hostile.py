@@ -2,12 +2,11 @@
 
 from groupcoap import numbers as n
 from groupcoap.oscore.contexts import Contexts
-from groupcoap.oscore.jobs import Jobs
 from groupcoap.oscore.asking import Way
 from groupcoap.server import Resource
 from oscore_ends import seal_request, request
 from secured import Pair, context
-from wire import CLIENT, SERVER, Wire, datagram
+from wire import CLIENT, SERVER, datagram
 
 VMS = ("cpython", "unix")
 
@@ -111,83 +110,3 @@ def test_what_the_endpoint_refuses_by_itself_is_not_protected_as_somebodys_answe
     (answer,) = pair.server_port.receive(datagram(n.NON, 8, 78, b"new"), CLIENT)
     assert (answer.code, answer.token) == (n.METHOD_NOT_ALLOWED, b"new")
     assert pair.gate.unbound == 0
-
-
-class Work:
-    """What takes so many steps, the last of which may raise an error."""
-
-    slow = True
-
-    def __init__(self, steps=3, error=None):
-        self.steps = steps
-        self.error = error
-
-    def step(self):
-        self.steps -= 1
-        if not self.steps and self.error is not None:
-            raise self.error
-        return self.steps < 1
-
-
-class Bench:
-    """Two places for jobs, on a clock that goes on by 15 ms whenever it is looked at."""
-
-    def __init__(self):
-        self.wire = Wire()
-        self.time = 0
-        self.jobs = Jobs(2, self.wire.timers, self.clock)
-        self.done = []
-
-    def clock(self):
-        self.time += 15
-        return self.time
-
-    def run(self, work, name=None):
-        """Whether it was done, is waiting (False), or is refused (None)."""
-        job = self.jobs.take()
-        job.work = work
-        job.peer = name
-
-        def ready(job, now):
-            self.done.append(job.peer)
-            job.free()
-
-        job.ready = ready
-        return self.jobs.run(job, self.wire.now)
-
-
-def test_what_takes_no_time_does_not_wait_for_what_does_and_always_has_a_place():
-    bench = Bench()
-    assert [bench.run(Work(9), i) for i in range(3)] == [False, False, None]
-    quick = Work(1)
-    quick.slow = False
-    assert bench.run(quick, "quick") is True and bench.done == ["quick"]
-    assert bench.run(Work(9)) is None
-    bench.wire.advance(1000)
-    assert bench.done == ["quick", 0, 1]
-    assert bench.run(Work(1), 2) is True
-
-
-def test_a_step_that_fails_ends_its_job_alone():
-    bench = Bench()
-    assert [bench.run(Work(9, MemoryError()), 0), bench.run(Work(9), 1)] == [False, False]
-    failed = 0
-    for _ in range(10):
-        try:
-            bench.wire.advance(1000)
-        except MemoryError:
-            failed += 1
-    assert (failed, bench.done) == (1, [1])
-    try:
-        bench.run(Work(1, MemoryError()), 2)
-        failed = -1
-    except MemoryError:
-        pass
-    assert failed == 1 and [bench.run(Work(9), i) for i in (3, 4)] == [False, False]
-
-
-def test_a_place_is_free_again_where_its_work_cannot_begin():
-    bench = Bench()
-    for _ in range(5):
-        bench.jobs.take()  # whose work then raises OSError, as it has no place for a sequence number
-    assert [bench.run(Work(9), i) for i in (3, 4)] == [False, False]

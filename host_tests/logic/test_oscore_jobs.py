@@ -100,3 +100,14 @@ def test_work_that_fails_later_is_lost_and_what_waits_behind_it_is_done():
     site.wait()
     assert (site.done, site.failed) == (["MemoryError", "b"], [(7, False)])
     assert site.begin("c", Work(1)) is True
+
+
+def test_what_takes_no_time_waits_for_nothing_and_always_has_a_place():
+    site = Site(1)
+    quick = Work(1)
+    quick.slow = False
+    assert site.begin("a", Work(9)) is False
+    assert site.begin("b", quick) is True and site.done == ["b"]
+    assert site.begin("c", Work(9)) is None  # the place that is left is not for this
+    site.wait()
+    assert site.done == ["b", "a"]
