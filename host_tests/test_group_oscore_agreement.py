@@ -212,7 +212,7 @@ def test_observations():
     found, identifiers, context = take_theirs(server, data)
     assert found.opt.observe == 0 and decoded(data).code == aiocoap.FETCH
     empty = plain(aiocoap.CONTENT, observe=0, payload=b"22")
-    for number in (0, 5, 6):  # aiocoap's first notification has no Partial IV
+    for number in (0xFFFFFF, 5, 6):  # aiocoap's first notification has no Partial IV
         data, _ = seal_theirs(server, empty, identifiers)
         m = message(answer_ours(exchange, data)[1])
         assert m.option_uint(n.OBSERVE) == number and bytes(m.payload()) == b"22"

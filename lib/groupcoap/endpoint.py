@@ -26,7 +26,6 @@ _NON = n.NON
 _ACK = n.ACK
 _RST = n.RST
 
-NOT_NOW = -1  # of a response that there is no place for: neither taken nor rejected
 MAX_MESSAGE = 1152  # bytes (RFC 7252 §4.6)
 MAX_DATAGRAM = 1280  # bytes; what is longer is no message here
 
@@ -103,10 +102,6 @@ class Endpoint:
     def repeated(self, m, peer, now):
         """The same for one that comes again."""
         self.reset(m.buf, peer)
-
-    def holds(self, m, peer):
-        """Has a request of this peer with the token of m answers still to come? (a role's, for `oscore.gate`)"""
-        return False
 
     def rejected(self, peer, mid, now):
         """Nothing: it has sent nothing that could be reset."""
@@ -273,7 +268,8 @@ class Endpoint:
                 retry = encoded([(n.MAX_AGE, uint_bytes(self.kept.young // 1000 + 1))])
                 self._refuse(peer, m, n.SERVICE_UNAVAILABLE, retry)
             return
-        transmit = self.transmit if gate is None else gate.put
+        holder, wire = (self, "transmit") if gate is None else (gate, "put")  # what was protected is kept
+        transmit = getattr(holder, wire)
         token = m.buf[0] & 15
         asked = m.buf
 
@@ -284,39 +280,24 @@ class Endpoint:
 
         def keep(buf, length, to):
             if to == peer and answers(buf):
-                self._send_by(transmit)
+                setattr(holder, wire, transmit)
                 self.kept.keep(place, buf, length)
                 if buf[1] >> 5 == 4 or buf[1] == n.SERVICE_UNAVAILABLE:  # without effect: it may be refused anew
                     self.kept.yielding(place)
             transmit(buf, length, to)
 
-        self._send_by(keep)
+        setattr(holder, wire, keep)
         self.keeping = place if kind == _CON else -1
         taken = True
         try:
             taken = self.role.request(m, peer, group, now)
         finally:
-            self._send_by(transmit)
+            setattr(holder, wire, transmit)
             self.keeping = -1
             if taken is False:  # it was for nobody here
                 self.kept.release(place)
             elif kind != _CON:  # it is not answered twice: what is kept says only that it was here
                 self.kept.silence(place)
-
-    def _send_by(self, transmit):
-        # What was protected is kept, not what is to be.
-        if self.gate is None:
-            self.transmit = transmit
-        else:
-            self.gate.put = transmit
-
-    def keep(self, place):
-        """Keep what stands in `out` in this place of `kept`, as the answer to the request that is there; it is about
-        to be sent."""
-        if self.gate is None:
-            self.kept.keep(place, self.buf, self.out.end)
-        else:
-            self.gate.keeping = place
 
     def _settle(self, m, kind, peer, now):
         # ACK and RST (RFC 7252 §4.2); a response may ride on an ACK.
@@ -343,7 +324,7 @@ class Endpoint:
         verdict = False if slot < 0 else self.tokens.receivers[slot].response(slot, m, peer, now)
         if verdict is False:
             self.reset(m.buf, peer)
-        elif verdict != NOT_NOW:  # else it comes again
+        elif verdict != -1:  # else there is no place for it now
             recent(self.recent.table, peer, m.buf, now, 1)
             self.acknowledge(m, peer)
 

@@ -187,14 +187,16 @@ class Outgoing:
     peer) sends; entropy(n) gives n random bytes. The sender of a message is its owner: `owner.acknowledged(ref, now)`
     tells it of the ACK, `owner.message_failed(ref, reset, now)` that the peer has reset the message (True) or stayed
     silent (False).
+
+    bufs, lengths: what is in a place, or was last. before: if not None, before.cancel(owner, ref) is told what is
+    cancelled, which may not have come here yet.
     """
 
     def __init__(self, places, size, transmit, timers, entropy, parameters):
         self.places = places
         self.before = None
-        self.size = size
-        self._bufs = [bytearray(size) for _ in range(places)]
-        self._lengths = array("H", bytes(2 * places))
+        self.bufs = [bytearray(size) for _ in range(places)]
+        self.lengths = array("H", bytes(2 * places))
         self._mids = array("H", bytes(2 * places))
         self._timeouts = array("i", bytes(4 * places))  # ms; 0: not yet sent
         self._left = bytearray(places)  # retransmissions left, plus 1; 0: free
@@ -203,16 +205,11 @@ class Outgoing:
         self._peers = [None] * places
         self._owners = [None] * places
         self._refs = array("h", bytes(2 * places))
-        self._transmit = transmit
+        self.transmit = transmit
         self._timers = timers
         self._entropy = entropy
         self._parameters = parameters
         self._first = timers.reserve(places, self._due)
-
-    def wire(self, transmit, before):
-        """Send by this function from now on; before.cancel(owner, ref) is told what is cancelled, if not here yet."""
-        self.before = before
-        self._transmit = transmit
 
     def full(self):
         """Is there no place left?"""
@@ -222,15 +219,10 @@ class Outgoing:
         return True
 
     def send(self, buf, n, mid, peer, owner, ref, now):
-        """Send buf[:n] as soon as NSTART allows, until `acknowledged`: True, or False when all places are taken.
-
-        Raises ValueError for a message that is longer than they are.
-        """
-        if n > len(self._bufs[0]):
-            raise ValueError("a message of %d bytes: expected at most %d" % (n, len(self._bufs[0])))
+        """Send buf[:n] as soon as NSTART allows, until `acknowledged`: True, or False when all places are taken."""
         for i in range(len(self._left)):
             if not self._left[i]:
-                self._lengths[i] = copy(self._bufs[i], 0, buf, 0, n)
+                self.lengths[i] = copy(self.bufs[i], 0, buf, 0, n)
                 self._mids[i] = mid
                 self._peers[i] = peer
                 self._owners[i] = owner
@@ -255,11 +247,6 @@ class Outgoing:
         if i >= 0:
             self._finish(i, now).message_failed(self._refs[i], True, now)
         return i >= 0
-
-    def last(self, i):
-        """(buf, length) of what was last in this place, whether it is still there or has left; it is overwritten by the
-        next one that takes the place."""
-        return self._bufs[i], self._lengths[i]
 
     def has(self, owner, ref):
         """Does what this owner sent under this reference still wait for its acknowledgement?"""
@@ -298,7 +285,7 @@ class Outgoing:
         parameters = self._parameters
         self._timeouts[first] = parameters.ack_timeout + (r[0] << 8 | r[1]) * parameters.ack_spread // 65536
         self._timers.set(self._first + first, after(now, self._timeouts[first]))
-        self._transmit(self._bufs[first], self._lengths[first], peer)
+        self.transmit(self.bufs[first], self.lengths[first], peer)
 
     def _finish(self, i, now):
         owner = self._owners[i]
@@ -316,4 +303,4 @@ class Outgoing:
             return
         self._timeouts[i] *= 2
         self._timers.set(self._first + i, after(now, self._timeouts[i]))
-        self._transmit(self._bufs[i], self._lengths[i], self._peers[i])
+        self.transmit(self.bufs[i], self.lengths[i], self._peers[i])

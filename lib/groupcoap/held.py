@@ -51,3 +51,12 @@ class Held:
     def free(self, i):
         """Give a place back."""
         self.peers[i] = self._securities[i] = None
+
+
+def keep_answer(endpoint, place):
+    """Keep what stands in the endpoint's `out` in this place of its `kept`, as the answer to the request that is there:
+    it is about to be sent. With a gate it is kept as it goes, protected."""
+    if endpoint.gate is None:
+        endpoint.kept.keep(place, endpoint.buf, endpoint.out.end)
+    else:
+        endpoint.gate.keeping = place

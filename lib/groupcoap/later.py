@@ -8,7 +8,7 @@ from micropython import const
 
 from . import errors
 from . import numbers as n
-from .held import Held
+from .held import Held, keep_answer
 from .message import Message
 from .timers import after
 
@@ -151,7 +151,7 @@ class Later:
         else:
             server.write(m, n.NON, endpoint.next_mid(), outcome)
         if not self._acked[i] and self._kept[i] >= 0:
-            endpoint.keep(self._kept[i])  # it answers the request when that comes again
+            keep_answer(endpoint, self._kept[i])  # it answers the request when that comes again
         endpoint.send(peer)
 
     def acknowledged(self, i, now):

@@ -76,7 +76,6 @@ ECHO = const(252)
 NO_RESPONSE = const(258)
 REQUEST_TAG = const(292)
 REQUEST_HASH = const(548)  # draft-ietf-core-cacheable-oscore, as suggested to IANA
-PADDING = const(64988)  # same
 
 # Content formats
 TEXT_PLAIN = const(0)

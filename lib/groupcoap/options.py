@@ -53,7 +53,7 @@ table = {
     n.NO_RESPONSE: _UINT | _EU | 1,
     n.REQUEST_TAG: _OPAQUE | _REPEATABLE | _EU | 8,
     n.REQUEST_HASH: _OPAQUE | _U | 64,  # in responses class I
-    n.PADDING: _OPAQUE | _REPEATABLE | _E | 1034,
+    64988: _OPAQUE | _REPEATABLE | _E | 1034,
     # Profile 07: draft-ietf-core-groupcomm-proxy-07, numbers as suggested to IANA
     2: _UINT | _U | 4,  # Multicast-Timeout
     248: _OPAQUE | _U | _5 | 1034,  # Reply-From

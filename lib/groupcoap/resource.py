@@ -27,8 +27,7 @@ EMPTY = 1
 SUPPRESS = 8 | 16 | EMPTY
 
 
-_MORE = ("max_age", "rt", "accepts", "interface", "title", "size", "suppress", "bases", "attributes")
-_MORE += ("protected",)
+_MORE = "max_age rt accepts interface title size suppress bases attributes protected"
 
 
 def close(body):
@@ -99,8 +98,8 @@ class Resource:
         self.group = group
         self.observable = observable
         for name in more:
-            if name not in _MORE:
-                raise TypeError("%s: expected one of %s" % (name, ", ".join(_MORE)))
+            if name not in _MORE.split():
+                raise TypeError("%s: expected one of %s" % (name, _MORE))
             if more[name] is not None:
                 setattr(self, name, more[name])
         self.methods = [_not_allowed] * 8

@@ -215,10 +215,6 @@ class Server:
         if self.later is None or not self.later.repeated(m, peer):
             self.request(m, peer, 0, now)
 
-    def abbreviated(self, m):
-        """Has this request Uri-Path-Abbrev, so that its path is not what it seems?"""
-        return m.fields[_SEEN] & _ABBREV != 0
-
     def holds(self, m, peer):
         """Are answers to a request of this peer with the token of m still to come? (Endpoint's role)"""
         for part in (self.groups, self.later, self.observers):

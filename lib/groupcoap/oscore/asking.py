@@ -7,7 +7,7 @@ at once (draft-ietf-core-oscore-capable-proxies §2.3). The responses to own req
 from micropython import const
 
 from .. import numbers as n
-from ..endpoint import MAX_DATAGRAM, NOT_NOW
+from ..endpoint import MAX_DATAGRAM
 from ..hot import copy
 from ..message import Message, Writer, rewrite
 from .errors import Rejected
@@ -16,6 +16,9 @@ from .jobs import Jobs
 _SEEN = const(2)
 _OSCORE = const(1 << 9)
 _BLOCKS = const(1 << 23 | 1 << 27)
+
+
+_NOT_NOW = const(-1)  # of a response that there is no place for: neither taken nor rejected
 
 
 class Way:
@@ -51,7 +54,7 @@ class Asking:
         self.put = endpoint.transmit  # to the wire
         self.relays = False  # is it a proxy's, so that it must know every option of what it protects?
         self.towards = {}  # packed address of the next hop: the Context shared with it
-        self.keeping = -1  # where the next message is kept (Endpoint.keep)
+        self.keeping = -1  # where the next message is kept (held.keep_answer)
         self.now = 0
         self.refused = 0  # protected messages that were not accepted
         self.unprotected = 0  # responses without the protection that they should have
@@ -72,7 +75,9 @@ class Asking:
         endpoint.gate = self
         endpoint.transmit = self.transmit
         endpoint.send_confirmable = self.send_confirmable
-        endpoint.outgoing.wire(self.wire, self._jobs)
+        endpoint.outgoing.transmit = self.wire
+        self._longest = len(endpoint.outgoing.bufs[0]) if endpoint.outgoing.bufs else 0
+        endpoint.outgoing.before = self._jobs
 
     def wire(self, buf, length, peer):
         """Send what is protected already, or needs no protection."""
@@ -209,6 +214,8 @@ class Asking:
         if sending is None:
             self.put(buf, length, peer)
             return True
+        if length > self._longest:
+            raise ValueError("%d bytes, protected: expected at most %d" % (length, self._longest))
         owner, ref = sending
         return endpoint.outgoing.send(buf, length, buf[2] << 8 | buf[3], peer, owner, ref, self.now)
 
@@ -240,7 +247,7 @@ class Asking:
         job = self._jobs.take()
         if job is None:
             self.crowded += 1
-            return NOT_NOW
+            return _NOT_NOW
         job.copy(m, peer)
         job.slot = slot
         job.layers = layers
@@ -253,7 +260,7 @@ class Asking:
         done = self._jobs.run(job, now)
         if done is None:
             self.crowded += 1
-            return NOT_NOW
+            return _NOT_NOW
         return job.verdict if done else None
 
     def _response_checked(self, job, now):

@@ -131,7 +131,7 @@ class Fetching:
         # Copy the message that went with this token, sealed as `exchange`, from where it was last: is it there?
         outgoing = self._endpoint.outgoing
         for i in range(-1, outgoing.places):
-            buf, length = (self._out.buf, self._out.end) if i < 0 else outgoing.last(i)
+            buf, length = (self._out.buf, self._out.end) if i < 0 else (outgoing.bufs[i], outgoing.lengths[i])
             if length > 12 and buf[0] & 15 == TOKEN_LENGTH and buf[1] < 32 and same(buf, 4, token, 0, TOKEN_LENGTH):
                 copy(self._copy, 0, buf, 0, length)
                 self._token = b""
@@ -211,7 +211,7 @@ class Fetching:
             return self._fail(now)
         if m.type() != _CON:
             self._asking.wire(out.buf, out.end, self._peer)
-        elif out.end > endpoint.outgoing.size or not endpoint.outgoing.send(
+        elif out.end > len(endpoint.outgoing.bufs[0]) or not endpoint.outgoing.send(
             out.buf, out.end, mid, self._peer, self, slot, now
         ):
             return self._fail(now)

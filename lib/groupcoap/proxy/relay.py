@@ -9,6 +9,7 @@ from micropython import const
 
 from .. import numbers as n
 from .. import options
+from ..held import keep_answer
 from ..hot import match, recent, relay, scan
 from ..message import rewrite, uint_bytes
 from ..timers import after
@@ -238,7 +239,7 @@ class Relay(Exchanges):
             self.kinds[slot] = UNICAST_NON  # what follows are notifications
             self.upstream.timers.stop(self._due_timers + slot)
         if place >= 0:
-            down.keep(place)
+            keep_answer(down, place)
         sent = False
         if kind == UNICAST_ACKED and observe is None:
             sent = down.send_confirmable(peer, self, -1, now)
