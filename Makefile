@@ -21,7 +21,7 @@ configure: $(VENV)  ## ask for a board's configuration, check each answer, write
 	@$(BIN)/python tools/configure
 
 test: $(VENV) $(NODE_MODULES)  ## all tests, on CPython and on both MicroPython VMs
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)  ## ruff, and mpy-cross of every board file for every chip
 	@$(BIN)/ruff check

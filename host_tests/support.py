@@ -50,7 +50,8 @@ class Lan:
     time on one computer are apart as well.
     """
 
-    _start = os.getpid() * 251  # 251 tests lie between a run and the next process's
+    # 251 tests lie between a run and the next process's, more between the workers of one run.
+    _start = os.getpid() * 251 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) * 16000
     _nets = itertools.count(_start)
     _groups = itertools.count(_start)
 

@@ -188,7 +188,7 @@ def keyed(configuration, tmp_path, mode=0o600):
 
 
 def test_files_of_keys_go_with_the_configuration_and_stay(deployed, configuration, tmp_path):
-    b = deployed("server", heap="384K")
+    b = deployed("server", "--heap", "384K")
     done = run(b.port, "server", "--config", keyed(configuration, tmp_path))
     assert "  copy   /keys/alice.json" in done.stdout and "5ec2" not in done.stdout
     assert last(done).startswith("copied 2 of ") and "; ready server coap://" in last(done)
