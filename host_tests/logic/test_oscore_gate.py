@@ -3,7 +3,9 @@
 from groupcoap import numbers as n
 from groupcoap import uri
 from groupcoap.message import Message
+from groupcoap.block import key_of
 from groupcoap.oscore.asking import Way
+from groupcoap.oscore.classes import outer_stays
 from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.freshness import Challenges
 from groupcoap.oscore.option import piv_bytes
@@ -242,3 +244,43 @@ def test_a_way_may_be_a_context():
     assert pair.asking.way(pair.client_context).context is pair.client_context
     way = Way(pair.client_context)
     assert pair.asking.way(way) is way
+
+
+def test_a_handler_knows_whose_a_request_is_when_it_is_asked_again():
+    pair = Pair()
+    pair.ask(observe=True)
+    pair.ask(n.PUT, payload=b"x" * 300, block_size=64)
+    pair.wire.advance(4000)
+    assert pair.asked == ["client"] * 2  # at the registration, and for the notification
+
+
+def test_who_has_no_keys_does_not_end_what_has_been_answered():
+    pair = Pair()
+    (request,) = pair.send(observe=True)
+    forged = datagram(n.NON, n.INTERNAL_SERVER_ERROR, 9, request.token)
+    pair.carry([request])
+    pair.client_port.receive(forged, SERVER)
+    assert len(pair.items) == 1 and pair.asking.unprotected == 1
+    pair.value = b"22.0"
+    pair.server.changed(pair.resource, pair.wire.now)
+    pair.wire.advance(4000)
+    pair.carry([])
+    for packet in pair.server_port.sent():
+        pair.client_port.receive(packet.raw, SERVER)
+    assert pair.items[-1].payload == b"22.0"
+
+
+def test_outer_host_and_port_are_not_those_of_who_names_a_proxy():
+    for number in (n.URI_HOST, n.URI_PORT):
+        assert outer_stays(number, True, True) and not outer_stays(number, True, True, True)
+        assert outer_stays(number, True, False, True)  # end to end they are for the proxies
+
+
+def test_blocks_of_two_are_not_put_together():
+    one, other = Message(), Message()
+    raw = datagram(n.CON, n.PUT, 7, b"t", [(n.URI_PATH, b"temp")])
+    one.parse(raw, len(raw))
+    other.parse(raw, len(raw))
+    assert key_of(one, CLIENT) == key_of(other, CLIENT)
+    one.security, other.security = context("alice"), context("bob")
+    assert key_of(one, CLIENT) != key_of(other, CLIENT)
