@@ -52,7 +52,7 @@ def server(endpoint, role, config):
     _gate(endpoint, found, _contexts(found), required)
 
 
-def proxy(node, relay, downs, reverse, config):
+def proxy(relay, downs, reverse, config):
     """Protect what clients send to these endpoints of a proxy, and what goes on to the next one.
 
     Gives a function that gives the counters of all this for the status.

@@ -99,7 +99,7 @@ def build(node, config):
     security = None
     if config["security"]:
         downs = [role.down for role in roles]
-        security = protection.proxy(node, relay, downs, proxy["mode"] != "forward", config)
+        security = protection.proxy(relay, downs, proxy["mode"] != "forward", config)
 
     node.moved.append(relay.move)
     from groupcoap.proxy.status import Status

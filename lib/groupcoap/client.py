@@ -202,12 +202,11 @@ class Client:
             request_tag = bytes((self._tag,))
         if request_tag is not None:
             insert(pairs, n.REQUEST_TAG, request_tag)
-        if way is not None:
-            pass  # what is kept is not known by whom it was
-        elif self._cache is not None and method not in (n.GET, n.FETCH):
-            self._cache.watch(request)
-        elif self._cache is not None and group and not observe and not etag:
-            self._cache.attach(request, now)
+        cache = self._cache if way is None else None  # what is kept is not known by whom it was
+        if cache is not None and method not in (n.GET, n.FETCH):
+            cache.watch(request)
+        elif cache is not None and group and not observe and not etag:
+            cache.attach(request, now)
         request.start(now)
         return request
 

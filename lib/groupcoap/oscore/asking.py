@@ -16,8 +16,6 @@ from .jobs import Jobs
 _SEEN = const(2)
 _OSCORE = const(1 << 9)
 _BLOCKS = const(1 << 23 | 1 << 27)
-
-
 _NOT_NOW = const(-1)  # of a response that there is no place for: neither taken nor rejected
 
 

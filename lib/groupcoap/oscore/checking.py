@@ -81,6 +81,9 @@ class Checking:
         except Rejected:
             self.invalid += 1
 
+    def _time(self):
+        return self._now if self._clock is None else self._clock()
+
     def _protected(self, buf, length):
         # The message in buf, if it has an OSCORE option, else None.
         m = self._message
@@ -97,7 +100,7 @@ class Checking:
             job.slot = slot
             job.ready = ready
             job.work = job.opening = begin(job.message)
-            if self._jobs.run(job, self._now if self._clock is None else self._clock()) is not None:
+            if self._jobs.run(job, self._time()) is not None:
                 return
         self.crowded += 1
 
@@ -117,7 +120,7 @@ class Checking:
     def _refuse(self, slot):
         # The client hears that its request goes nowhere; not now, where the relay is still busy with it.
         self.invalid += 1
-        self._relay.upstream.timers.set(self._timer + slot, self._now if self._clock is None else self._clock())
+        self._relay.upstream.timers.set(self._timer + slot, self._time())
 
     def _refused(self, slot, now):
         token = self._tokens[slot]

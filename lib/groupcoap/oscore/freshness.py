@@ -25,13 +25,13 @@ class Challenges:
         sender = exchange.member or exchange.context
         for entry in self._sent:
             if entry[0] is sender:
-                if 0 <= elapsed(now, entry[2]) < _LIFETIME and m.option(n.ECHO) == entry[1]:
-                    self._sent.remove(entry)
-                    exchange.recover()
-                    return None
-                if 0 <= elapsed(now, entry[2]) < _LIFETIME:
+                young = 0 <= elapsed(now, entry[2]) < _LIFETIME
+                if young and m.option(n.ECHO) != entry[1]:
                     return entry[1]
                 self._sent.remove(entry)
+                if young:
+                    exchange.recover()
+                    return None
                 break
         if len(self._sent) == self._places:
             self._sent.pop(0)

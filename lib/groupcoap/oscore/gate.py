@@ -11,7 +11,7 @@ from .. import numbers as n
 from ..hot import answer, copy, same
 from ..message import encoded
 from .asking import Asking
-from .errors import Rejected
+from .errors import Rejected, replayed
 
 _SEEN = const(2)
 _OSCORE = const(1 << 9)
@@ -95,12 +95,10 @@ class Gate(Asking):
     def repeated(self, m, peer, now):
         """Take an idempotent Confirmable request that comes again (Endpoint's role)."""
         self.now = now
-        if m.fields[_SEEN] & _BLOCKS and self._is_for_here(m):
-            outcome = self._pieces().again(m, peer)
+        if self._is_for_here(m):  # the answer to a whole one is kept, or lost
+            outcome = self._pieces().again(m, peer) if m.fields[_SEEN] & _BLOCKS else None
             if outcome is not None:
                 self._answer(m, peer, 0, (), *outcome)
-        elif self._is_for_here(m):
-            pass  # its answer is kept, or lost
         elif self._bare(m, peer, 0) and not self._is_anothers(m, peer, ()) and self._bind(m, peer, ()):
             self.role.repeated(m, peer, now)
 
@@ -146,8 +144,7 @@ class Gate(Asking):
             try:
                 job.work = job.opening = self.contexts.open_request(job.message)
             except Rejected as e:
-                self.refused += 1
-                return self._answer(m, peer, group, layers, e.code, _STALE, e.text.encode())
+                return self._reject(m, peer, group, layers, e)
             done = self._jobs.run(job, now)
         if done is None:
             self.crowded += 1
@@ -166,10 +163,9 @@ class Gate(Asking):
         try:
             exchange = job.opening.finish(self._inner)
         except Rejected as e:
-            self.refused += 1
             if e.exchange is not None:  # it was opened, and is refused by who opened it
                 layers = (e.exchange,) + layers
-            self._answer(job.message, peer, group, layers, e.code, _STALE, e.text.encode())
+            self._reject(job.message, peer, group, layers, e)
             return
         finally:
             job.free()
@@ -181,15 +177,12 @@ class Gate(Asking):
         m.parse(self._inner.buf, self._inner.end)
         m.security = exchange
         if not exchange.fresh:
-            if self.freshness is None:  # and nobody to ask whether this is a replay
-                self.refused += 1
-                self._answer(m, peer, group, (), n.UNAUTHORIZED, _STALE, b"Replay detected")
-                return
             try:
+                if self.freshness is None:  # there is no way to ask
+                    raise replayed()
                 value = self.freshness.challenge(m, exchange, now)
-            except Rejected as e:  # fresh, but not in order: one of its number or a greater one was before it
-                self.refused += 1
-                self._answer(m, peer, group, (), e.code, _STALE, e.text.encode())
+            except Rejected as e:  # or fresh, but one of its number or a greater one was before it
+                self._reject(m, peer, group, (), e)
                 return
             if value is not None:
                 return self._challenge(m, peer, group, layers, value, now)
@@ -204,7 +197,6 @@ class Gate(Asking):
     def _challenge(self, m, peer, group, layers, value, now):
         # Let the sender say the request again with this value (RFC 8613 Appendix B.1.2, RFC 9175 §2.3).
         exchange = layers[0]
-        exchange.own_piv = True
         exchange.pairwise = exchange.context.pairwise  # so that the client says it again to this server alone
         if not group:
             self._answer(m, peer, 0, layers, n.UNAUTHORIZED, ((n.ECHO, value),))
@@ -259,6 +251,10 @@ class Gate(Asking):
                 if heads[at] & 15 == length and same(heads, at + 4, buf, 4, length):
                     return i
         return -1
+
+    def _reject(self, m, peer, group, layers, error):
+        self.refused += 1
+        return self._answer(m, peer, group, layers, error.code, _STALE, error.text.encode())
 
     def _answer(self, m, peer, group, layers, code, pairs=(), payload=b""):
         # Answer a request here, through `layers`, if any are off; to a group it is better to be silent.
