@@ -16,6 +16,7 @@ AF_INET = 2
 SOCK_DGRAM = 2
 SOL_SOCKET = 0xFFF
 SO_REUSEADDR = 4
+MSG_PEEK = 1
 IP_ADD_MEMBERSHIP = 0x400
 
 _RP2 = air.air()["port"] == "rp2"
@@ -148,7 +149,7 @@ class socket(io.IOBase):
             self._pump()
             await asyncio.sleep_ms(2)
 
-    def recvfrom(self, size):
+    def recvfrom(self, size, flags=0):
         if self._closed:
             raise OSError(errno.EBADF)
         bytearray(size)
@@ -158,10 +159,22 @@ class socket(io.IOBase):
             return b"", ("0.0.0.0", 0)
         if not self._queue:
             raise OSError(errno.EAGAIN)
-        data, pair = self._queue.pop(0)
+        data, pair = self._queue[0]
+        if flags & MSG_PEEK:
+            return data[:size], pair
+        self._queue.pop(0)
         if not data and not _RP2:
             self._dead = True
         return data[:size], pair
+
+    def readinto(self, buf):
+        if not self._queue:
+            return None
+        data = self._queue.pop(0)[0][: len(buf)]
+        buf[: len(data)] = data
+        if not data and not _RP2:
+            self._dead = True
+        return len(data)
 
     def ioctl(self, request, argument):
         if request != _POLL:

@@ -1,4 +1,5 @@
-# A server whose resources misbehave: /hog keeps the whole heap for a while, /cancelled ends as a cancelled task does.
+# A server whose resources misbehave: /hog keeps the whole heap for a while, /pieces leaves free only what is shorter
+# than most datagrams, /cancelled ends as a cancelled task does. /length tells that of a payload.
 # Runs on MicroPython's unix port:
 #
 #     MICROPYPATH=build/mpy/x64:host_tests/vm:.frozen micropython -X heapsize=256K -m faulty_node ADDRESS
@@ -27,6 +28,27 @@ async def hog(request):
     await asyncio.sleep_ms(400)
     kept = None
     return "ok"
+
+
+kept = None
+
+
+@server.resource("pieces")
+def pieces(request):
+    global kept
+    gaps = None
+    try:
+        while True:
+            kept = [kept, bytearray(480)]
+            gaps = [gaps, bytearray(480)]
+    except MemoryError:
+        gaps = None
+    return "ok"
+
+
+@server.resource("length", ("PUT",))
+def length(request):
+    return str(request.payload_length())
 
 
 @server.resource("cancelled")

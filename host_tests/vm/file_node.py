@@ -33,6 +33,7 @@ server.add(Resource("up"), PUT=Streamed(lambda request: open(folder + "/up", "wb
 
 async def main():
     node.start()
+    node.keep_room()
     gc.collect()
     print("ready server coap://%s:5683" % address)
     print("heap: %d loaded, %d in use, %d free" % (loaded, gc.mem_alloc(), gc.mem_free()))

@@ -91,19 +91,29 @@ class Ring:
             pass
         self._flag.set()
 
-    def recvfrom(self, size):
-        """The oldest datagram and its sender. Raises OSError(EAGAIN) when there is none."""
+    def recvfrom(self, size, flags=0):
+        """The oldest datagram and its sender; with the flag MSG_PEEK it stays. Raises OSError(EAGAIN) without one."""
         if not self._count:
             if not self._left():
                 raise OSError(errno.EAGAIN)
-            return self._socket.recvfrom(size)
+            return self._socket.recvfrom(size, flags)
         i = self._head
         data = self._data[i]
         peer = self._from[i]
+        if flags:
+            return data, peer
         self._data[i] = None
         self._head = (i + 1) % _RING
         self._count -= 1  # its place is free from here on
         return data, peer
+
+    def readinto(self, buf):
+        """Take the oldest datagram into `buf`: its length, or None without one. The callback changes nothing of that."""
+        if not self._count:
+            return self._socket.readinto(buf)
+        data, _ = self.recvfrom(0)
+        buf[: len(data)] = data
+        return len(data)
 
     def pending(self):
         """Is there a datagram?"""

@@ -7,6 +7,7 @@ node's timers. Peers' addresses are translated through a fixed table of the last
 import asyncio
 import errno
 import gc
+from socket import MSG_PEEK
 
 from micropython import const
 
@@ -17,7 +18,8 @@ from . import platform
 
 _BURST = const(32)
 _VIEWS = const(32)  # of what is sent are kept, the last one of each length modulo that
-_SMALL = const(128)  # bytes of a datagram that is taken even into a heap in pieces
+_PLENTY = const(32768)  # bytes of a heap that leave some for what may never be needed
+_SMALL = const(129)  # bytes: more than a datagram may have that is taken without a piece for the longest
 
 
 class Link:
@@ -118,31 +120,6 @@ class Link:
         self._raws[peer] = raw
         return peer
 
-    def _receive_again(self, s, group, now):
-        # The heap has no piece as long as a datagram may be: make room, and take it once more. If there is still none,
-        # it goes into a short piece, as most are short; one that is longer is lost, as it would come again and again.
-        # False where there is no room even for that.
-        self.no_memory += 1
-        self.endpoint.message.buf = b""  # the datagram before: its place may be what is missing
-        gc.collect()
-        size = MAX_DATAGRAM
-        try:
-            try:
-                data, raw = s.recvfrom(size + 1)
-            except MemoryError:
-                size = _SMALL
-                data, raw = s.recvfrom(size + 1)
-        except OSError:
-            return True
-        except MemoryError:
-            return False
-        try:
-            if len(data) <= size:
-                self.endpoint.receive(data, len(data), self._peers.get(raw) or self._heard(raw), group, now)
-        except Exception as e:
-            self._node.fault(e)
-        return True
-
     async def serve(self, port, group):
         """Receive from this port for ever, as membership number `group`; open its socket where it is closed."""
         s = port.socket
@@ -150,6 +127,7 @@ class Link:
         wake = self._node.wake
         waits = platform.pending(s) if s else None
         recvfrom = self._receiver(s) if s else None
+        sparing = port.sparing
         receive = self.endpoint.receive
         peer_of = self._peers.get
         size = MAX_DATAGRAM + 1  # so that one that is too long shows
@@ -191,11 +169,15 @@ class Link:
                 if e.errno != errno.EAGAIN:  # an earlier send, told by ICMP
                     self.receive_errors += 1
             except MemoryError as e:
-                if data is None:
-                    if not self._receive_again(s, group, now):
-                        left = -1
-                else:
+                if data is not None:
                     self._node.fault(e)
+                else:
+                    self.no_memory += 1
+                    self.endpoint.message.buf = b""  # the datagram before: its place may be what is missing
+                    gc.collect()
+                    if recvfrom is sparing:  # not even a short piece
+                        left = -1
+                    recvfrom = sparing  # until the socket is opened anew
             except Exception as e:  # a fault of ours costs this datagram, not the node
                 self._node.fault(e)
             wake(now)
@@ -223,6 +205,24 @@ class Port:
             self.socket.close()
             self.socket = None
 
+    def sparing(self, size):
+        """As the socket's recvfrom, slower, where the heap has no piece as long as a datagram: into the node's room.
+
+        Where there is none to be had either, into a short piece, as most are short. Raises OSError for a longer one
+        then: it is lost, or it would come again and again.
+        """
+        s = self.socket
+        node = self.link._node
+        room = node.room or node.keep_room()
+        if room is None:
+            found = s.recvfrom(_SMALL)
+            if len(found[0]) == _SMALL:
+                raise OSError(errno.ENOMEM)
+            return found
+        _, raw = s.recvfrom(1, MSG_PEEK)  # what reads into a buffer does not tell it
+        into = getattr(s, "readinto", None) or s.recv_into  # CPython's
+        return room[: into(room) or 0], raw
+
     def serve(self):
         """Start the task, within a running loop."""
         self.task = asyncio.create_task(self.link.serve(self, self.members[0][1]))
@@ -244,6 +244,7 @@ class Node:
         self._ports = []
         self._alarm = None
         self._next = None  # the deadline that the alarm is set to
+        self.room = None  # what `keep_room` has set apart
 
     def endpoint(self, address, interface=None, ttl=1, peers=32, **sizes):
         """An endpoint with a socket of its own at this packed address, IPv4 or IPv6 (port 0: any).
@@ -402,6 +403,8 @@ class Node:
 
     def start(self):
         """Begin to receive, within a running loop."""
+        if hasattr(gc, "mem_free") and gc.mem_free() > _PLENTY:
+            self.keep_room()
         now = platform.clock()
         for link in self.links:
             link.endpoint.start(now)
@@ -442,6 +445,14 @@ class Node:
             self.report(error)
         except Exception:  # no heap to tell it with: who calls this goes on all the same
             gc.collect()
+
+    def keep_room(self):
+        """Set a piece of the heap apart for the datagrams that come when the rest is in pieces; None if there is none."""
+        try:
+            self.room = memoryview(bytearray(MAX_DATAGRAM + 1))
+        except MemoryError:
+            pass
+        return self.room
 
     def wake(self, now):
         """Heed the timers: they may have an earlier deadline than a moment ago."""
