@@ -5,6 +5,8 @@ import pytest
 import support
 from vm.plugin import pytest_pycollect_makemodule, pytest_terminal_summary  # noqa: F401
 
+pytest.register_assert_rewrite("secure_cases", "secure_world")  # their asserts tell what they have compared
+
 # How long one example takes says nothing on a shared computer; a hang ends by pytest's timeout.
 hypothesis.settings.register_profile("groupcoap", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("groupcoap")

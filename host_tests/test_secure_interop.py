@@ -4,11 +4,10 @@ import aiocoap
 import aiocoap_contexts
 import pytest
 
-pytest.register_assert_rewrite("secure_cases", "secure_world")
-import secure_cases  # noqa: E402
-import secure_keys  # noqa: E402
-import secure_world  # noqa: E402
-from aiocoap.message import Direction  # noqa: E402
+import secure_cases
+import secure_keys
+import secure_world
+from aiocoap.message import Direction
 
 RUNS = [
     pytest.param(case, pair, id=f"{case.__name__}-{'-'.join(pair)}")

@@ -44,6 +44,10 @@ class Slow(Site):
         done(result, self.wire.now)
         return self.port.sent()
 
+    def __del__(self):
+        for coroutine, _ in self.runs:  # or CPython warns of those that have not begun
+            coroutine.close()
+
     def begin(self, options=L, **request):
         """A request that is not answered at once."""
         assert self.ask(options, **request) == []

@@ -108,7 +108,7 @@ class Ring:
         return data, peer
 
     def readinto(self, buf):
-        """Take the oldest datagram into `buf`: its length, or None without one. The callback changes nothing of that."""
+        """Take the oldest datagram into `buf`: its length, or None. What the callback does before it is no matter."""
         if not self._count:
             return self._socket.readinto(buf)
         data, _ = self.recvfrom(0)

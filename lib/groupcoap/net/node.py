@@ -447,7 +447,7 @@ class Node:
             gc.collect()
 
     def keep_room(self):
-        """Set a piece of the heap apart for the datagrams that come when the rest is in pieces; None if there is none."""
+        """Set a piece of the heap apart for datagrams that come while the rest is in pieces; None if there is none."""
         try:
             self.room = memoryview(bytearray(MAX_DATAGRAM + 1))
         except MemoryError:
