@@ -408,6 +408,7 @@ def secured(**more):
     return config(security={"files": ["a.json"], **more})
 
 
+TOWARDS = [{"context": "next", "address": "192.0.2.2"}]
 CONFIG_WRONG = [
     (config(security=[]), "security", "echo_freshness"),
     (config(security={}), "security.files", "missing"),
@@ -432,6 +433,11 @@ CONFIG_WRONG = [
     (secured(pairwise_answers=1), "security.pairwise_answers", "true"),
     (secured(check_signatures=1), "security.check_signatures", "true"),
     (secured(echo_freshness=1), "security.echo_freshness", "true"),
+    (
+        config("proxy", security={"files": ["a"], "check_signatures": True, "towards": TOWARDS}),
+        "security.check_signatures",
+        "without towards",
+    ),
     (config(resources={"temp": {"protected": "no"}}), "resources.temp.protected", "true"),
     (config("proxy", proxy={"allow": [{"client": "alice"}]}), "proxy.allow[0].client", "security"),
     (config("proxy", proxy={"allow": [{"client": "not a name"}]}), "proxy.allow[0].client", "IPv4"),

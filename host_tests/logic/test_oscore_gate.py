@@ -284,3 +284,116 @@ def test_blocks_of_two_are_not_put_together():
     assert key_of(one, CLIENT) == key_of(other, CLIENT)
     one.security, other.security = context("alice"), context("bob")
     assert key_of(one, CLIENT) != key_of(other, CLIENT)
+
+
+class Signature:
+    """What a response waits for until `made`."""
+
+    slow = True
+
+    def __init__(self):
+        self.made = False
+
+    def step(self):
+        return self.made
+
+    def finish(self):
+        pass
+
+
+def signing(pair):
+    """Let the server's responses from now on wait for this one Signature, in slices."""
+    signature = Signature()
+    sealed = pair.server_context.seal_response
+
+    def seal(exchange, m, out, relayed=False):
+        sealed(exchange, m, out, relayed)
+        return signature
+
+    ticks = [0]
+
+    def clock():
+        ticks[0] += 30  # so that each step is a slice
+        return pair.wire.now + ticks[0]
+
+    pair.server_context.seal_response = seal
+    pair.server_context.signs = True
+    pair.gate._clock = pair.gate._jobs._clock = clock
+    return signature
+
+
+def test_a_notification_that_waits_for_its_signature_is_dropped_when_the_client_leaves():
+    pair = Pair()
+    pair.ask(observe=True)
+    kind = n.NON
+    while kind != n.CON:  # as some are, to see whether somebody listens
+        pair.server.changed(pair.resource, pair.wire.now)
+        pair.wire.advance(4000)
+        packet = pair.server_port.sent()[0]
+        kind = packet.kind
+        for ack in pair.client_port.receive(packet.raw, SERVER):
+            pair.server_port.receive(ack.raw, CLIENT)
+    signature = signing(pair)
+    for _ in range(7):
+        pair.server.changed(pair.resource, pair.wire.now)
+        signature.made = True
+        pair.wire.advance(4000)
+        signature.made = False
+        for packet in pair.server_port.sent():
+            assert packet.kind == n.NON and pair.client_port.receive(packet.raw, SERVER) == []
+    pair.server.changed(pair.resource, pair.wire.now)  # the next one is Confirmable
+    pair.wire.advance(4000)
+    assert pair.server_port.sent() == []
+    pair.client.deregister(pair.request, pair.wire.now)
+    for packet in pair.client_port.sent():
+        pair.server_port.receive(packet.raw, CLIENT)
+    signature.made = True
+    pair.wire.advance(100)
+    found = pair.server_port.sent()
+    assert [(packet.kind, packet.option(n.OBSERVE)) for packet in found] == [(n.ACK, None)], found
+
+
+class Sender:
+    """Whose Confirmable messages they are."""
+
+    def __init__(self):
+        self.failed = []
+
+    def message_failed(self, ref, reset, now):
+        self.failed.append((ref, reset))
+
+
+def test_a_signed_message_that_finds_no_place_to_be_repeated_from_has_failed():
+    pair = Pair(sizes={"outgoing": 1})
+    (request,) = pair.send(observe=True)
+    pair.carry([request])
+    signature = signing(pair)
+    endpoint = pair.server_port.endpoint
+    sender = Sender()
+    for ref in (5, 6):
+        endpoint.out.begin(n.CON, n.CONTENT, endpoint.next_mid(), request.token, 0, len(request.token))
+        endpoint.out.option(n.OBSERVE, b"")
+        endpoint.out.payload(b"of %d" % ref)
+        assert endpoint.send_confirmable(CLIENT, sender, ref, pair.wire.now)
+    assert (pair.server_port.sent(), sender.failed) == ([], [])
+    signature.made = True
+    pair.wire.advance(1000)
+    assert len(pair.server_port.sent()) == 1
+    assert sender.failed == [(6, False)]
+
+
+def test_a_request_that_its_protection_makes_too_long_for_a_place_is_refused():
+    pair = Pair()
+    room = len(pair.client_port.endpoint.outgoing.bufs[0])
+    free = pair.client_port.endpoint.tokens.free
+    path = "temp?" + "&".join(["q" * 250] * 4 + ["r" * 115])
+    (plain,) = Pair().send(path=path, way=None)
+    assert room - 20 < len(plain.raw) <= room
+    try:
+        pair.send(path=path)
+        raise AssertionError("sent")
+    except ValueError as e:
+        assert "protected: expected at most %d" % room in str(e)
+    assert (pair.client_port.sent(), pair.client_port.endpoint.tokens.free) == ([], free)
+    pair.ask()
+    assert pair.items[-1].payload == b"21.5"
