@@ -6,6 +6,7 @@ Every message has a token of four bytes, so that its answer is known by it, and 
 import itertools
 import json
 import os
+import struct
 import subprocess
 import sys
 
@@ -30,6 +31,8 @@ REPLAYED = "4.01", b"Replay detected"
 UNDECRYPTED = "4.00", b"Decryption failed"
 REFUSALS = {MALFORMED, UNKNOWN, REPLAYED, UNDECRYPTED}
 UNPROTECTED = "4.01", b"protection required"
+
+PIECES = {"2.31", "4.00", "4.01", "4.02", "4.08", "4.13"}  # codes of what answers a piece
 
 tokens = itertools.count(0x10000000)
 
@@ -105,6 +108,26 @@ def truncations(data):
     """Every message that this one begins with, from its token on."""
     for length in range(HEAD, len(data)):
         yield data[:length]
+
+
+def apart(altered):
+    """These datagrams as two lists, the second of those that read as a piece of a protected one (RFC 8613 §4.1.3.4.2).
+
+    A flipped length makes options of what follows, some of it random: once in a while an outer Block1 or Block2, whose
+    answer is one of `PIECES`.
+    """
+    kinds = [], []
+    for data in altered:
+        kinds[_is_piece(data)].append(data)
+    return kinds
+
+
+def _is_piece(data):
+    try:
+        numbers = {number for number, _ in peers.decode(data).options}
+    except (AssertionError, IndexError, struct.error):
+        return False
+    return OSCORE in numbers and not numbers.isdisjoint((23, 27))
 
 
 def parts(data):

@@ -4,7 +4,9 @@ import contextlib
 
 import hostile
 import peers
+import pytest
 import secure_keys
+import support
 from hostile import told
 from peers import GET, path
 
@@ -107,3 +109,16 @@ def running(lan, folder):
         site.warm()
         site.heap = node.heap()
         yield site
+
+
+@pytest.fixture(scope="module", name="whole_site")
+def whole_site_fixture(tmp_path_factory):
+    with running(support.Lan(), tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+@pytest.fixture(name="site")
+def site_fixture(whole_site):
+    """The site of all tests of a module, which each leaves as it was."""
+    yield whole_site
+    whole_site.check()

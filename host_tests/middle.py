@@ -3,16 +3,16 @@
 import random
 import selectors
 import socket
-import threading
 
 import peers
+import support
 
 OSCORE = 9
 REQUEST, RESPONSE = "request", "response"
 _KID, _KID_CONTEXT, _IN_GROUP_MODE = 0x08, 0x10, 0x20  # flags of the OSCORE option (RFC 8613 §6.1)
 
 
-class Middle:
+class Middle(support.Background):
     """Listens at (address, 5683), and sends to `proxy`, a node, from `behind`, an address; ends with the block.
 
     alter(direction, message) -> messages or bytes that go on in its place, peers.Message; None: it goes on as it is.
@@ -28,8 +28,6 @@ class Middle:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._front, selectors.EVENT_READ, self._from_client)
         self._ways = {}  # a socket towards the proxy, by client
-        self._ended = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
     @staticmethod
     def _socket(address, port=0):
@@ -38,13 +36,7 @@ class Middle:
         found.bind((address, port))
         return found
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended = True
-        self._thread.join()
+    def close(self):
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()
         self._selector.close()

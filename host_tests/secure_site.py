@@ -9,7 +9,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -50,22 +49,11 @@ def make(folder, *commands):
     subprocess.run([sys.executable, "-c", program, TOOL.parent], input=given, text=True, check=True, timeout=MOST_S)
 
 
-class Command:
+class Command(support.Talking):
     """tools/groupcoap as a process of its own, its answers as they come; ends with the block."""
 
     def __init__(self, *arguments):
-        command = [sys.executable, TOOL, *map(str, arguments), "--json"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self._timer = threading.Timer(MOST_S, self.process.kill)
-
-    def __enter__(self):
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self._timer.cancel()
-        self.process.kill()
-        self.process.communicate()
+        support.Talking.__init__(self, [sys.executable, TOOL, *map(str, arguments), "--json"], MOST_S)
 
     def next(self, count):
         """The next `count` answers, which must come."""

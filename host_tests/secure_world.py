@@ -5,9 +5,7 @@ What they are asked to do is in secure_cases.py.
 
 import contextlib
 import json
-import subprocess
 import sys
-import threading
 from urllib.parse import urlsplit
 
 import foreign
@@ -147,38 +145,28 @@ class World:
             assert key.with_name(f"{key.name}.sequence").read_text() == str(count)
 
 
-class Client:
+class Client(support.Talking):
     """A client's process, and its lines as they come."""
 
     def __init__(self, kind, command):
         self._kind = kind
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self._timer = threading.Timer(CLIENT_S, self._process.kill)
-
-    def __enter__(self):
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_):
-        self._timer.cancel()
-        self._process.kill()
-        self._process.communicate()
+        support.Talking.__init__(self, command, CLIENT_S)
 
     def next(self):
         """The next response."""
-        line = self._process.stdout.readline()
-        assert line, self._process.stderr.read()
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
         return self._response(json.loads(line))
 
     def first(self, count):
         """So many responses, or fewer if it has no more; then it is ended."""
-        lines = [line for _, line in zip(range(count), self._process.stdout)]
-        self._process.kill()
+        lines = [line for _, line in zip(range(count), self.process.stdout)]
+        self.process.kill()
         return [self._response(json.loads(line)) for line in lines]
 
     def rest(self):
         """All further responses, once the process has ended."""
-        out, err = self._process.communicate()
+        out, err = self.process.communicate()
         print(err, end="", file=sys.stderr)
         return [self._response(json.loads(line)) for line in out.splitlines()]
 

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import threading
 
 import peers
 import support
@@ -29,7 +28,7 @@ def remembers(pid, *wanted):
     return found
 
 
-class Wire:
+class Wire(support.Background):
     """Every UDP datagram on the loopback from or to one of `addresses`, until the end of the block.
 
     seen: (source address, destination address, destination port, bytes) of each.
@@ -44,16 +43,8 @@ class Wire:
         except (AttributeError, OSError) as e:
             support.missing(f"needs to hear the loopback, as root does on Linux: {e}")
         self._socket.settimeout(0.05)
-        self._ended = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended = True
-        self._thread.join()
+    def close(self):
         self._socket.close()
 
     def _run(self):

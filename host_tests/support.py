@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -24,6 +25,38 @@ def missing(reason):
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+class Background:
+    """`_run`, in a thread of its own, until the end of the block: then `_ended` is set, and it comes to its end."""
+
+    def __enter__(self):
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended = True
+        self._thread.join()
+        self.close()
+
+
+class Talking:
+    """A process whose stdout is read as it comes; it is ended with the block, or after so many seconds."""
+
+    def __init__(self, command, seconds):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._timer = threading.Timer(seconds, self.process.kill)
+
+    def __enter__(self):
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self._timer.cancel()
+        self.process.kill()
+        self.process.communicate()
 
 
 def micropython():

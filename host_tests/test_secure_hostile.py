@@ -8,28 +8,14 @@ to a client, is in test_secure_hostile_proxy.py.
 import time
 
 import hostile
-import hostile_site
 import peers
 import pytest
-import support
 from groupcoap.oscore import option
 from hostile import MALFORMED, OSCORE, REFUSALS, REPLAYED, UNDECRYPTED, UNKNOWN, UNPROTECTED, told
-from hostile_site import MODES
+from hostile_site import MODES, site_fixture, whole_site_fixture  # noqa: F401
 from peers import GET, PUT, path
 
 LONGEST = 1280  # bytes of a datagram that is taken
-
-
-@pytest.fixture(scope="module")
-def whole_site(tmp_path_factory):
-    with hostile_site.running(support.Lan(), tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture
-def site(whole_site):
-    yield whole_site
-    whole_site.check()
 
 
 def counted(answers):
@@ -45,11 +31,13 @@ def test_every_flipped_bit_and_every_truncation(mode, site):
     exchange, data = site.request(mode)
     end = len(data) - 64 if mode == "group" else len(data)
     before = site.records()
-    altered = [*hostile.flips(data, end=end), *hostile.truncations(data)]
+    altered, pieces = hostile.apart([*hostile.flips(data, end=end), *hostile.truncations(data)])
     found = counted(site.peer.answers(site.node, map(hostile.renewed, altered)))
     print(len(altered), found)
     assert set(found) <= REFUSALS | {UNPROTECTED} and found[UNDECRYPTED] > 100 and found[MALFORMED] > 5
     assert sum(found.values()) > len(altered) * 0.8  # the others are no CoAP messages
+    answers = site.peer.answers(site.node, map(hostile.renewed, pieces)).values()
+    assert {answer.code for answer in answers} <= hostile.PIECES
     if mode == "group":
         altered = list(hostile.flips(data, start=end))
         found = counted(site.peer.answers(site.node, map(hostile.renewed, altered), slow=True))

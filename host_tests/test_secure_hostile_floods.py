@@ -16,7 +16,7 @@ import support
 from groupcoap.oscore import countersign, option
 from groupcoap.oscore.ed25519 import L
 from hostile import OSCORE, UNDECRYPTED, UNPROTECTED, told
-from hostile_site import TEMP
+from hostile_site import TEMP, site_fixture, whole_site_fixture  # noqa: F401
 from peers import GET, NON, path
 
 FLOOD = 2000
@@ -27,18 +27,6 @@ P = 2**255 - 19
 # The points of order 1, 2, 4 and 8 as they are encoded, canonically and not (RFC 8032 §5.1.3)
 _Y8 = 2707385501144840649318225287225658788936804267575313519463743609750303021467
 LOW_ORDER = [(y | sign << 255).to_bytes(32, "little") for y in (1, P - 1, 0, _Y8, P - _Y8, P, P + 1) for sign in (0, 1)]
-
-
-@pytest.fixture(scope="module")
-def whole_site(tmp_path_factory):
-    with hostile_site.running(support.Lan(), tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture
-def site(whole_site):
-    yield whole_site
-    whole_site.check()
 
 
 # Signatures and keys

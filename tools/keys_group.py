@@ -47,23 +47,15 @@ KEY_LENGTH = 16  # bytes, of each of them
 MODES = ("both", "group", "pairwise")
 MEMBERS = 128  # in a manager's file
 LONGEST = 1 << 18  # bytes of it
-SCHEMAS = {
-    "manager": """
-name - context
-gid - hex 1 32
-master_secret - hex 16 64
-master_salt "" hex 0 32
-private_key - hex 32 32
-credential - hex 1 256
-aead 10 choice [10,30,null]
-group_encryption 10 choice [10,30,-65534,null]
-signature -8 choice [-8,null]
-key_agreement -27 choice [-27,null]
-deterministic_id null hex 0 7 null
-next_id - whole 1 65535
-members - managed
-"""
+_OWN = {  # what is otherwise in a manager's file than in that of a member
+    "sender_id": "",
+    "private_key": "private_key - hex 32 32",
+    "credential": "credential - hex 1 256",
+    "manager_credential": "",
+    "members": "next_id - whole 1 65535\nmembers - managed",
 }
+_OF_MEMBERS = security_group.SCHEMAS["group"].split("\n")
+SCHEMAS = {"manager": "\n".join([_OWN.get(line.split(" ")[0], line) for line in _OF_MEMBERS])}
 _MEMBER = """
 name - context
 id null hex 0 7 null

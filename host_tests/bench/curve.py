@@ -23,6 +23,7 @@ from groupcoap.oscore.sha512 import _CONSTANTS, _INITIAL, sha512  # noqa: E402
 gc.collect()
 modules = gc.mem_alloc() - before
 from double_and_add import BASE, encoded, plainly  # noqa: E402
+from heap import allocated, kept  # noqa: E402
 
 ROUNDS = 7 if hot.VIPER else 3
 COUNTED = ("verify", "first verify of a key", "sign", "x25519", "u of an Ed25519 key", "SHA-512 of 1 KB")  # for heap
@@ -36,26 +37,6 @@ def ticks(function):
     start = time.ticks_us()
     function()
     return time.ticks_diff(time.ticks_us(), start)
-
-
-def allocated(function):
-    gc.collect()
-    gc.disable()
-    start = gc.mem_alloc()
-    function()
-    taken = gc.mem_alloc() - start
-    gc.enable()
-    return taken
-
-
-def kept(make):
-    """Heap that what `make` returns has, bytes."""
-    gc.collect()
-    start = gc.mem_alloc()
-    made = make()
-    gc.collect()
-    taken = gc.mem_alloc() - start
-    return taken if made else 0
 
 
 counted = 0

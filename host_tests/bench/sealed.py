@@ -14,6 +14,7 @@ from groupcoap import numbers as n
 from groupcoap.message import Message, Writer
 from groupcoap.oscore.contexts import Contexts
 from groupcoap.oscore.curve import hot
+from heap import allocated, kept
 from key_files import Maker, parsed, plain
 
 PAYLOADS = (16, 64, 256, 1024)
@@ -94,29 +95,10 @@ def timed(pair, times):
     return [sorted(each)[times // 2] for each in spent]
 
 
-def allocated(pair):
+def heap_of(pair):
     """Bytes of heap that each step takes, what is garbage then included."""
-    taken = [0] * len(STEPS)
-    steps = pair.steps()
-    for _ in range(COUNTED):
-        gc.collect()
-        gc.disable()
-        for i in range(len(steps)):
-            start = gc.mem_alloc()
-            steps[i]()
-            taken[i] += gc.mem_alloc() - start
-        gc.enable()
-    return [each / COUNTED for each in taken]
-
-
-def kept(make):
-    """Bytes of heap that what `make` returns has."""
-    gc.collect()
-    start = gc.mem_alloc()
-    made = make()
-    gc.collect()
-    taken = gc.mem_alloc() - start
-    return taken if made else 0
+    rounds = [[allocated(step) for step in pair.steps()] for _ in range(COUNTED)]
+    return [sum(taken) / COUNTED for taken in zip(*rounds)]
 
 
 def main(folder, times):
@@ -133,7 +115,7 @@ def main(folder, times):
             pair = Pair(ends[0], ends[1], to, length)
             pair.once()  # keys that are derived at first, and that it is right
             found["us"][mode].append(timed(pair, times // (SLOW if mode == "group mode" else 1) or 1))
-            found["heap"][mode].append(allocated(pair))
+            found["heap"][mode].append(heap_of(pair))
     scalar = int.from_bytes(bytes(range(1, 32)) + b"\x40", "little")
     gc.collect()
     start = time.ticks_us()
