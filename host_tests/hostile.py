@@ -143,6 +143,12 @@ def put_together(data, options, payload):
     return peers.encode(found.type, found.code, found.mid, found.token, options, payload)
 
 
+def in_a_piece(data):
+    """This message as the only piece of itself, by an outer Block1: what takes pieces is made at the first one."""
+    value, _, payload = parts(data)
+    return put_together(data, [(OSCORE, value), (27, b"\6")], payload)
+
+
 def with_value(data, value):
     """This message with another OSCORE option."""
     _, others, payload = parts(data)

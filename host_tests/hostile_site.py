@@ -78,9 +78,7 @@ class Site:
             assert self.good(*self.request(mode))
         _, data = self.request("oscore")
         self.refusal(hostile.with_value(data, b"\0"))
-        value, _, payload = hostile.parts(data)
-        in_a_piece = hostile.put_together(data, [(hostile.OSCORE, value), (27, b"\6")], payload)
-        self.peer.ask(self.node, hostile.renewed(in_a_piece))
+        self.peer.ask(self.node, hostile.renewed(hostile.in_a_piece(data)))
         _, data = hostile.seal_request(self.mallory, self.request("oscore")[1])
         self.peer.ask(self.node, hostile.renewed(data))
         for _ in range(40):  # more than there are places for addresses of peers

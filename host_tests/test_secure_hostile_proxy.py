@@ -112,6 +112,8 @@ def whole_site(request, tmp_path_factory):
         forged = [response, *list(altered(response))[::40], *nonsense(response)]
         assert taken(exchanges, site.respond(source, forged)) == [b"21.5"]
         site.stop(token)
+        forged = hostile.in_a_piece(site.request(1)[2][:-1] + b"x")
+        assert told(peers.decode(site.peer.ask(node, hostile.renewed(forged)))) == UNDECRYPTED
         for _ in range(40):  # until its tables are full
             assert site.status()
         site.heap = node.heap()

@@ -18,7 +18,7 @@ from . import platform
 
 _BURST = const(32)
 _VIEWS = const(32)  # of what is sent are kept, the last one of each length modulo that
-_PLENTY = const(32768)  # bytes of a heap that leave some for what may never be needed
+_PLENTY = const(49152)  # bytes of a heap that leave some for what may never be needed
 _SMALL = const(129)  # bytes: more than a datagram may have that is taken without a piece for the longest
 
 

@@ -257,6 +257,11 @@ def multiply_both(work, points, subtracted, added):
     points: that point as from `apart`; both scalars: integers below 2**253. Not for secrets: the operations are those
     that the scalars need. The work area has MULTIPLES_SLOTS.
     """
+    digits = bytearray(512)  # before small pieces are all over the heap
+    _recode(subtracted.to_bytes(32, "little"), 4, digits, 0)
+    yield
+    _recode(added.to_bytes(32, "little"), 5, digits, 4)
+    yield
     start(work)
     # P, 3P, 5P, 7P of each of the four, as second operands.
     for i in range(4):
@@ -274,11 +279,6 @@ def multiply_both(work, points, subtracted, added):
             run(work, _PLUS, _N, _ADD_ALL)
             run(work, _OPERAND, slot, 16)
         yield
-    digits = bytearray(512)
-    _recode(subtracted.to_bytes(32, "little"), 4, digits, 0)
-    yield
-    _recode(added.to_bytes(32, "little"), 5, digits, 4)
-    yield
     start(work)
     multiplications = 0
     for column in range(63, -1, -1):
